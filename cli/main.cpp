@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The baton command: reads the command line, calls one verb, exits with its code (architecture §9).
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <functional>
+
+#include "cli/output.hpp"
+#include "cli/verbs.hpp"
+
+namespace baton::cli {
+namespace {
+
+constexpr const char* kVersion = "baton 0.1";
+constexpr const char* kFooter =
+    "Exit codes: 0 all expectations hold; 1 one was violated; 2 usage; 3 bad scenario or input file;\n"
+    "4 replay diverged; 5 budget ran out; 70 internal error.\n"
+    "Start with: baton run scenarios/library/quickstart.toml\n"
+    "The language of scenarios: docs/scenarios.md";
+
+scenarios::Diagnostic unknown_verb(const CLI::App& app, const std::string& word) {
+    std::vector<std::string> verbs;
+    for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+        verbs.push_back(verb->get_name());
+    const std::vector<std::string_view> names(verbs.begin(), verbs.end());
+    return {{}, {}, fmt::format("there is no verb \"{}\"", word), scenarios::suggestion(word, names)};
+}
+
+/// What was wrong with the command line. The parser's own words do not name a verb that it does not know.
+scenarios::Diagnostic usage_error(const CLI::ParseError& error, const CLI::App& app, int argc, const char* const* argv) {
+    const bool verb_missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && app.get_subcommands().empty();
+    if (verb_missing && argc > 1) return unknown_verb(app, argv[1]);
+    if (verb_missing) return {{}, {}, "no verb is given", "baton help lists them"};
+    return {{}, {}, error.what(), "baton help explains"};
+}
+
+/// The option parser, the arguments it fills, and the verb that was chosen.
+class CommandLine {
+public:
+    CommandLine() {
+        app_.set_version_flag("--version", kVersion);
+        app_.require_subcommand(1);
+        app_.footer(kFooter);
+        app_.get_formatter()->column_width(32);
+        add_run();
+        add_list();
+        add_check();
+        add_points();
+        CLI::App* help = app_.add_subcommand("help", "Explain a verb");
+        help->add_option("VERB", help_verb_, "which one; all if left out");
+        help->callback([this] { verb_ = [this] { return show_help(); }; });
+    }
+
+    /// Throws CLI::ParseError.
+    void parse(int argc, const char* const* argv) { app_.parse(argc, argv); }
+    Exit call() { return verb_(); }
+    CLI::App& app() { return app_; }
+
+private:
+    void add_json(CLI::App* verb, bool& flag) { verb->add_flag("--json", flag, "for programs, on standard output"); }
+
+    void add_run() {
+        CLI::App* verb = app_.add_subcommand("run", "Play scenarios: what survived, what did not, and why");
+        verb->add_option("FILE|DIR", run_.paths, "scenario files, and folders of them")->required();
+        verb->add_option("--arch", run_.archs, "only machines of this architecture")->delimiter(',');
+        verb->add_option("--target", run_.targets, "native or guest, instead of what the scenario says")->delimiter(',');
+        verb->add_option("--seed", run_.seeds, "instead of what the scenario says")->delimiter(',');
+        verb->add_option("--junit", run_.junit, "also write JUnit's XML to this file");
+        verb->add_flag("--save-on-fail", run_.save_on_fail, "save the machine of a failed run to the current folder");
+        verb->add_flag("-v,--verbose", run_.verbose, "every run in full, with the kernel log");
+        add_json(verb, run_.json);
+        verb->callback([this] { verb_ = [this] { return run(run_); }; });
+    }
+    void add_list() {
+        CLI::App* verb = app_.add_subcommand("list", "List scenarios, or what a scenario can name");
+        verb->add_option("FILE|DIR", list_.paths, "where to look; the library if left out");
+        for (const TopicInfo& topic : list_topics())
+            verb->add_flag_callback(
+                "--" + topic.name, [this, name = topic.name] { list_.topics.push_back(name); }, topic.meaning);
+        add_json(verb, list_.json);
+        verb->callback([this] { verb_ = [this] { return list(list_); }; });
+    }
+    void add_check() {
+        CLI::App* verb = app_.add_subcommand("check", "Say what is wrong with scenarios, without running them");
+        verb->add_option("FILE|DIR", check_.paths, "scenario files, and folders of them")->required();
+        add_json(verb, check_.json);
+        verb->callback([this] { verb_ = [this] { return check(check_); }; });
+    }
+    void add_points() {
+        CLI::App* verb = app_.add_subcommand("points", "List the schedule points: where things can happen");
+        add_json(verb, points_.json);
+        verb->callback([this] { verb_ = [this] { return points(points_); }; });
+    }
+
+    Exit show_help() {
+        if (help_verb_.empty()) return print(app_.help(), Exit::kPass);
+        for (const CLI::App* verb : app_.get_subcommands([](const CLI::App*) { return true; }))
+            if (verb->get_name() == help_verb_) return print(verb->help("baton"), Exit::kPass);
+        print_diagnostics({unknown_verb(app_, help_verb_)}, false);
+        return Exit::kUsage;
+    }
+
+    CLI::App app_{"Baton: simulates kernel handover across kexec.", "baton"};
+    RunArguments run_;
+    ListArguments list_;
+    CheckArguments check_;
+    PointsArguments points_;
+    std::string help_verb_;
+    std::function<Exit()> verb_;
+};
+
+bool wants_json(int argc, const char* const* argv) {
+    for (int i = 1; i < argc; ++i)
+        if (std::strcmp(argv[i], "--json") == 0) return true;
+    return false;
+}
+
+Exit main(int argc, const char* const* argv) {
+    CommandLine line;
+    try {
+        line.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        // The innermost verb on the command line is the one that help was asked about.
+        CLI::App* about = &line.app();
+        while (!about->get_subcommands().empty()) about = about->get_subcommands().front();
+        return print(about == &line.app() ? about->help() : about->help("baton"), Exit::kPass);
+    } catch (const CLI::CallForVersion&) {
+        return print(fmt::format("{}\n", kVersion), Exit::kPass);
+    } catch (const CLI::ParseError& error) {
+        print_diagnostics({usage_error(error, line.app(), argc, argv)}, wants_json(argc, argv));
+        return Exit::kUsage;
+    }
+    return line.call();
+}
+
+}  // namespace
+}  // namespace baton::cli
+
+int main(int argc, char** argv) {
+    std::signal(SIGPIPE, SIG_IGN);  // print() notices that the reader went away
+    try {
+        return static_cast<int>(baton::cli::main(argc, argv));
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "baton: internal error: %s\n", error.what());
+    } catch (...) {
+        std::fprintf(stderr, "baton: internal error\n");
+    }
+    return static_cast<int>(baton::scenarios::Exit::kInternal);
+}

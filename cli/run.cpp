@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// `baton run`: plays scenarios and reports.
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+
+#include "cli/output.hpp"
+#include "cli/paths.hpp"
+#include "cli/verbs.hpp"
+#include "scenarios/engine/engine.hpp"
+#include "scenarios/engine/fields.hpp"
+#include "scenarios/engine/quantity.hpp"
+#include "scenarios/engine/report.hpp"
+
+namespace baton::cli {
+namespace {
+
+using scenarios::Diagnostic;
+
+/// Looks words of an option up in a table; unknown ones are diagnostics.
+template <class Row, std::size_t kRows, class Value>
+std::vector<Value> look_up(const std::vector<std::string>& words, std::string_view option, const Row (&table)[kRows],
+                           Value Row::*member, std::vector<Diagnostic>& diagnostics) {
+    std::vector<Value> values;
+    for (const std::string& word : words) {
+        const Row* found = std::ranges::find(table, word, &Row::name);
+        if (found != std::end(table)) {
+            if (std::ranges::find(values, found->*member) == values.end()) values.push_back(found->*member);
+        } else
+            diagnostics.push_back({{},
+                                   {},
+                                   fmt::format("{}: unknown name \"{}\"", option, word),
+                                   scenarios::suggestion(word, scenarios::names_of(table))});
+    }
+    return values;
+}
+
+std::vector<u64> seeds_of(const std::vector<std::string>& words, std::vector<Diagnostic>& diagnostics) {
+    std::vector<u64> seeds;
+    for (const std::string& word : words) {
+        if (const auto seed = scenarios::parse_quantity(word))
+            seeds.push_back(*seed);
+        else
+            diagnostics.push_back({{}, {}, "--seed: " + seed.error().message, seed.error().hint});
+    }
+    return seeds;
+}
+
+/// One line that overwrites itself; only on a terminal.
+class ProgressLine {
+public:
+    void show(const scenarios::Progress& p) {
+        if (!terminal_) return;
+        const std::string line = fmt::format("[{}/{}] {}  {}  step {}/{}", p.run + 1, p.runs, p.file,
+                                             geometry_of(p.cell->arch).name, p.step + 1, p.steps);
+        std::fputs(("\r\x1b[K" + line).c_str(), stderr);
+        shown_ = true;
+    }
+    void clear() {
+        if (shown_) std::fputs("\r\x1b[K", stderr);
+        shown_ = false;
+    }
+
+private:
+    bool terminal_ = standard_error_is_terminal();
+    bool shown_ = false;
+};
+
+}  // namespace
+
+Exit run(const RunArguments& arguments) {
+    std::vector<Diagnostic> diagnostics;
+    scenarios::RunRequest request;
+    request.paths = arguments.paths;
+    request.archs = look_up(arguments.archs, "--arch", kGeometries, &Geometry::id, diagnostics);
+    request.targets =
+        look_up(arguments.targets, "--target", scenarios::kTargets, &scenarios::TargetInfo::target, diagnostics);
+    request.seeds = seeds_of(arguments.seeds, diagnostics);
+    request.image_folder = image_folder();
+    request.save_on_fail = arguments.save_on_fail;
+    if (!diagnostics.empty()) {
+        print_diagnostics(diagnostics, arguments.json);
+        return Exit::kUsage;
+    }
+
+    std::ofstream junit;
+    if (!arguments.junit.empty()) {
+        junit.open(arguments.junit, std::ios::binary);  // before anything runs: a run whose report is lost is wasted
+        if (!junit)
+            return print_diagnostics(
+                {{arguments.junit, {}, fmt::format("cannot be written: {}", std::strerror(errno)), "--junit names a file"}},
+                arguments.json);
+    }
+
+    ProgressLine progress;
+    request.on_progress = [&](const scenarios::Progress& p) { progress.show(p); };
+    const scenarios::RunReport report = scenarios::run_paths(request);
+    progress.clear();
+    if (!report.diagnostics.empty()) return print_diagnostics(report.diagnostics, arguments.json);
+
+    if (junit.is_open() && !(junit << scenarios::report_junit(report) << std::flush))
+        return print_diagnostics(
+            {{arguments.junit, {}, fmt::format("cannot be written: {}", std::strerror(errno)), {}}}, arguments.json);
+    const scenarios::TextStyle style{standard_output_is_terminal(), arguments.verbose};
+    return print(arguments.json ? scenarios::report_json(report, arguments.verbose)
+                                : scenarios::report_text(report, style),
+                 report.exit_code());
+}
+
+}  // namespace baton::cli

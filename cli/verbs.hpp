@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The verbs of the baton command: what each was asked, and the function that does it.
+//
+// main.cpp turns the command line into one of these structs; it alone knows the option parser.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "scenarios/engine/verdict.hpp"
+
+namespace baton::cli {
+
+using scenarios::Exit;
+
+struct RunArguments {
+    std::vector<std::string> paths;
+    std::vector<std::string> archs;
+    std::vector<std::string> targets;
+    std::vector<std::string> seeds;  // quantities
+    std::string junit;
+    bool save_on_fail = false;
+    bool verbose = false;
+    bool json = false;
+};
+Exit run(const RunArguments& arguments);
+
+struct ListArguments {
+    std::vector<std::string> paths;   // empty: the library
+    std::vector<std::string> topics;  // names from list_topics(); empty: scenarios
+    bool json = false;
+};
+Exit list(const ListArguments& arguments);
+
+struct TopicInfo {
+    std::string name;
+    std::string meaning;
+};
+/// What `baton list --NAME` prints beside scenarios.
+std::vector<TopicInfo> list_topics();
+
+struct CheckArguments {
+    std::vector<std::string> paths;
+    bool json = false;
+};
+Exit check(const CheckArguments& arguments);
+
+struct PointsArguments {
+    bool json = false;
+};
+Exit points(const PointsArguments& arguments);
+
+}  // namespace baton::cli

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The command ABI: how a scenario drives a kernel, natively and as a guest (architecture §4).
+//
+// The mailbox lies in the Kernel object, in emulated RAM; the machine writes a Command as userspace of that kernel and
+// reads the Reply. Fixed size, plain data, little-endian. A reply is a value or a Linux errno, or never comes because
+// the kernel left (exec), panicked or hung: then the machine reports that instead (decision D23).
+#pragma once
+
+#include <string_view>
+
+#include "model/types.hpp"
+
+namespace baton {
+
+enum class Op : u32 {
+    kNop,
+    kFileCreate,      // args: size in bytes               → value: phys of the first index page (see Files), slot
+    kFileFree,        // args: slot
+    kKexecFileLoad,   // args: kernel slot, initrd slot or ~0; text: command line
+    kKexecUnload,
+    kExec,            // reboot(KEXEC); replies only on failure
+    kAlloc,           // args: kind (AllocKind), order or pages → value: phys
+    kFree,            // args: kind, phys, order or pages
+    kPreserveFolio,   // args: phys
+    kPreservePages,   // args: phys, pages
+    kUnpreserveFolio, // args: phys
+    kUnpreservePages, // args: phys, pages
+    kRestoreFolio,    // args: phys                         → value: phys, order
+    kRestorePages,    // args: phys, pages                  → value: phys
+    kFinalise,
+    kAbort,
+    kAddSubtree,      // args: phys of the blob; text: name
+    kRetrieveSubtree, // text: name                         → value: phys
+    kReserveMemFind,  // text: name                         → value: phys, size
+    kQuery,           // args: what (Query), index          → values
+    kCount,
+};
+
+enum class AllocKind : u64 { kFolio, kPages };
+
+/// What a test can ask a kernel about itself.
+enum class Query : u64 {
+    kKho,            // → enabled, is_kho_boot, finalised, root FDT phys, scratch array phys, scratch count
+    kIncoming,       // → FDT phys, FDT size, scratch phys, scratch size
+    kScratch,        // index → phys, size
+    kImage,          // → loaded, head, start, segments, source pages, control page phys
+    kSegment,        // index → phys, memsz, bufsz
+    kFreePages,      // → free, total managed, CMA free
+    kPageState,      // phys → refcount, order, flags (PageStateFlag), memblock reserved
+    kTracker,        // → blocks, pages preserved by this kernel so far
+    kKernel,         // → image phys, image size, generation
+    kPreservedBlock, // index → phys, order: blocks of the incoming tracker, in walk order, ENOENT past the end
+};
+
+enum PageStateFlag : u64 { kPageFree = 1, kPageReserved = 2, kPageHead = 4, kPageTail = 8, kPageCma = 16 };
+
+inline constexpr u32 kCommandTextMax = 2048;  // a command line with its NUL (specs/boot.md §1: cmdline_size 2047)
+
+struct Command {
+    u64 sequence;  // counts up from 1; a kernel executes a sequence number once
+    u32 op;
+    u32 text_bytes;  // without NUL
+    u64 args[6];
+    char text[kCommandTextMax];
+};
+
+struct Reply {
+    u64 sequence;
+    i32 error;  // 0 or a positive errno
+    u32 padding;
+    u64 values[6];
+};
+
+struct Mailbox {
+    Command command;
+    Reply reply;
+};
+static_assert(sizeof(Command) == 2112 && sizeof(Reply) == 64);
+
+struct OpInfo {
+    Op op;
+    std::string_view name;
+};
+inline constexpr OpInfo kOps[] = {
+    {Op::kNop, "nop"},
+    {Op::kFileCreate, "file_create"},
+    {Op::kFileFree, "file_free"},
+    {Op::kKexecFileLoad, "kexec_file_load"},
+    {Op::kKexecUnload, "kexec_unload"},
+    {Op::kExec, "exec"},
+    {Op::kAlloc, "alloc"},
+    {Op::kFree, "free"},
+    {Op::kPreserveFolio, "preserve_folio"},
+    {Op::kPreservePages, "preserve_pages"},
+    {Op::kUnpreserveFolio, "unpreserve_folio"},
+    {Op::kUnpreservePages, "unpreserve_pages"},
+    {Op::kRestoreFolio, "restore_folio"},
+    {Op::kRestorePages, "restore_pages"},
+    {Op::kFinalise, "finalise"},
+    {Op::kAbort, "abort"},
+    {Op::kAddSubtree, "add_subtree"},
+    {Op::kRetrieveSubtree, "retrieve_subtree"},
+    {Op::kReserveMemFind, "reserve_mem_find"},
+    {Op::kQuery, "query"},
+};
+static_assert(sizeof(kOps) / sizeof(kOps[0]) == static_cast<u32>(Op::kCount));
+
+}  // namespace baton

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The command ABI's receiving end: one handler an operation, found by number (model/command.hpp).
+#include "model/kernel.hpp"
+#include "model/queries.hpp"
+
+namespace baton {
+namespace {
+
+using Handler = Errno (*)(Kernel&, const Command&, Reply&);
+
+template <class T>
+Errno errno_of(const Result<T>& r) {
+    return r ? Errno::kOk : r.error();
+}
+
+std::string_view text_of(const Command& c) {
+    return {c.text, c.text_bytes < kCommandTextMax ? c.text_bytes : kCommandTextMax - 1};
+}
+
+Errno nop(Kernel&, const Command&, Reply&) { return Errno::kOk; }
+
+Errno file_create(Kernel& k, const Command& c, Reply& r) {
+    const auto slot = files::create(k, c.args[0]);
+    if (!slot) return slot.error();
+    r.values[0] = k.files.slots[*slot].first_index.value;
+    r.values[1] = *slot;
+    return Errno::kOk;
+}
+
+Errno file_free(Kernel& k, const Command& c, Reply&) { return errno_of(files::remove(k, static_cast<u32>(c.args[0]))); }
+
+Errno file_load(Kernel& k, const Command& c, Reply&) {
+    const kexec::LoadRequest request{static_cast<u32>(c.args[0]), static_cast<u32>(c.args[1]), text_of(c)};
+    return errno_of(kexec::file_load(k, request));
+}
+
+Errno kexec_unload(Kernel& k, const Command&, Reply&) {
+    kexec::unload(k);
+    return Errno::kOk;
+}
+
+Errno exec(Kernel& k, const Command&, Reply&) { return errno_of(kexec::reboot(k)); }
+
+Errno alloc(Kernel& k, const Command& c, Reply& r) {
+    const bool folio = c.args[0] == static_cast<u64>(AllocKind::kFolio);
+    if (folio && c.args[1] > geometry(k).max_order) return Errno::kEINVAL;
+    if (!folio && c.args[1] == 0) return Errno::kEINVAL;
+    const u32 flags = kAllocZero | kAllocUser;
+    const auto a = folio ? mm::alloc_pages(k, {static_cast<u32>(c.args[1])}, flags | kAllocCompound)
+                         : mm::alloc_run(k, c.args[1], flags);
+    if (!a) return a.error();
+    r.values[0] = a->value;
+    return Errno::kOk;
+}
+
+Errno free(Kernel& k, const Command& c, Reply&) {
+    const PhysAddr a{c.args[1]};
+    if (!mm::page_of(k, a)) return Errno::kEINVAL;
+    if (c.args[0] == static_cast<u64>(AllocKind::kFolio))
+        mm::free_pages(k, a, mm::folio_order(k, a));
+    else
+        mm::free_run(k, a, c.args[2]);
+    return Errno::kOk;
+}
+
+Errno preserve_folio(Kernel& k, const Command& c, Reply&) { return errno_of(kho::preserve_folio(k, {c.args[0]})); }
+Errno preserve_pages(Kernel& k, const Command& c, Reply&) {
+    return errno_of(kho::preserve_pages(k, {c.args[0]}, c.args[1]));
+}
+Errno unpreserve_folio(Kernel& k, const Command& c, Reply&) { return errno_of(kho::unpreserve_folio(k, {c.args[0]})); }
+Errno unpreserve_pages(Kernel& k, const Command& c, Reply&) {
+    return errno_of(kho::unpreserve_pages(k, {c.args[0]}, c.args[1]));
+}
+
+Errno restore_folio(Kernel& k, const Command& c, Reply& r) {
+    const auto order = kho::restore_folio(k, {c.args[0]});
+    if (!order) return order.error();
+    r.values[0] = c.args[0];
+    r.values[1] = order->value;
+    return Errno::kOk;
+}
+
+Errno restore_pages(Kernel& k, const Command& c, Reply& r) {
+    r.values[0] = c.args[0];
+    return errno_of(kho::restore_pages(k, {c.args[0]}, c.args[1]));
+}
+
+Errno finalise(Kernel& k, const Command&, Reply&) { return errno_of(kho::finalise(k)); }
+Errno abort(Kernel& k, const Command&, Reply&) { return errno_of(kho::abort(k)); }
+
+Errno add_subtree(Kernel& k, const Command& c, Reply&) {
+    return errno_of(kho::add_subtree(k, text_of(c), {c.args[0]}));
+}
+
+Errno retrieve_subtree(Kernel& k, const Command& c, Reply& r) {
+    const auto blob = kho::retrieve_subtree(k, text_of(c));
+    if (!blob) return blob.error();
+    r.values[0] = blob->value;
+    return Errno::kOk;
+}
+
+Errno reserve_mem_find(Kernel& k, const Command& c, Reply& r) {
+    const ReserveMemEntry* e = reserve_mem::find(k, text_of(c));
+    if (e == nullptr) return Errno::kENOENT;
+    r.values[0] = e->start.value;
+    r.values[1] = e->size;
+    r.values[2] = e->revived;
+    return Errno::kOk;
+}
+
+struct Row {
+    Op op;
+    Handler handler;
+};
+constexpr Row kHandlers[] = {
+    {Op::kNop, nop},
+    {Op::kFileCreate, file_create},
+    {Op::kFileFree, file_free},
+    {Op::kKexecFileLoad, file_load},
+    {Op::kKexecUnload, kexec_unload},
+    {Op::kExec, exec},
+    {Op::kAlloc, alloc},
+    {Op::kFree, free},
+    {Op::kPreserveFolio, preserve_folio},
+    {Op::kPreservePages, preserve_pages},
+    {Op::kUnpreserveFolio, unpreserve_folio},
+    {Op::kUnpreservePages, unpreserve_pages},
+    {Op::kRestoreFolio, restore_folio},
+    {Op::kRestorePages, restore_pages},
+    {Op::kFinalise, finalise},
+    {Op::kAbort, abort},
+    {Op::kAddSubtree, add_subtree},
+    {Op::kRetrieveSubtree, retrieve_subtree},
+    {Op::kReserveMemFind, reserve_mem_find},
+    {Op::kQuery, query},
+};
+static_assert(sizeof(kHandlers) / sizeof(kHandlers[0]) == static_cast<u32>(Op::kCount));
+static_assert([] {
+    for (u32 i = 0; i < static_cast<u32>(Op::kCount); ++i)
+        if (static_cast<u32>(kHandlers[i].op) != i) return false;
+    return true;
+}(), "rows of kHandlers stand in the order of the enumerators");
+
+}  // namespace
+
+void execute(Kernel& k, const Command& command, Reply& reply) {
+    const Errno e = command.op < static_cast<u32>(Op::kCount) ? kHandlers[command.op].handler(k, command, reply)
+                                                              : Errno::kENOSYS;
+    reply.error = static_cast<i32>(e);
+}
+
+}  // namespace baton

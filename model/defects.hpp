@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The bug zoo (architecture §8): every known bug that can be switched on, off by default.
+//
+// A defect is used in exactly one place as `if (k.defect(Defect::kB26)) [[unlikely]]`, and has one scenario that shows
+// it. The bit set travels in the image header. To add one: an enumerator, a row, the one use, the scenario.
+#pragma once
+
+#include <string_view>
+
+#include "model/types.hpp"
+
+namespace baton {
+
+enum class Defect : u32 {
+    kB01,
+    kB15,
+    kB27,
+    kB39,
+    kCount,
+};
+
+struct DefectInfo {
+    Defect defect;
+    std::string_view id;    // of the spec: docs/specs/kho.md §5
+    std::string_view name;  // as written in scenarios
+    std::string_view meaning;
+};
+
+inline constexpr DefectInfo kDefects[] = {
+    {Defect::kB01, "B01", "restore_tails_off", "restore leaves the tail pages of a folio uninitialised"},
+    {Defect::kB15, "B15", "unpreserve_stall", "unpreserving what was not preserved never ends"},
+    {Defect::kB27, "B27", "block_size_int32", "the size of a preserved block is computed in 32 bits"},
+    {Defect::kB39, "B39", "global_underflow", "the global scratch estimate wraps to an empty area"},
+};
+static_assert(sizeof(kDefects) / sizeof(kDefects[0]) == static_cast<u32>(Defect::kCount));
+constexpr const DefectInfo& info(Defect d) { return kDefects[static_cast<u32>(d)]; }
+
+}  // namespace baton

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Handing preserved blocks back to their users (specs/kho.md §3.10).
+//
+// Until now a block is reserved memory whose head page carries a stamp. Restoring clears the stamp, makes the struct
+// pages those of an allocation (a folio, or single pages) and counts the pages as managed. The stamp is all the evidence
+// there is: 6.16 has no magic in it and so takes any page whose `private` is small (B06), restored ones included.
+#include "model/kho/restore.hpp"
+
+#include <algorithm>
+
+#include "model/bits.hpp"
+
+namespace baton::kho {
+namespace {
+
+enum class Mode { kFolio, kPages };
+
+Result<Order> refuse(Log why, PhysAddr a, u64 detail) {
+    platform::log(LogLevel::kWarn, why, a.value, detail);
+    BATON_WARN();
+    return fail(Errno::kEINVAL);
+}
+
+/// The order that the stamp of the page at `a` vouches for.
+Result<Order> stamped_order(const Kernel& k, PhysAddr a, u64 stamp) {
+    const Rules& rules = k.rules();
+    if (rules.stamp_magic && stamp >> 32 != kPageMagic) return refuse(Log::kKhoRestoreBadMagic, a, 0);
+    const u64 order = rules.restore_checks_order_only ? stamp : stamp & ~u32{0};
+    const u64 order_max = std::max(rules.restore_max_order, geometry(k).max_order);
+    const bool sane = order <= order_max && is_aligned(a, geometry(k).page_size() << order);
+    if (!sane) return refuse(Log::kKhoRestoreBadOrder, a, order);
+    return Order{static_cast<u32>(order)};
+}
+
+/// The struct page of a frame inside a block; a block that runs out of memory kills the kernel, as it would Linux.
+PhysPtr<Page> page_in_block(const Kernel& k, PhysAddr a) {
+    const auto page = mm::page_of(k, a);
+    if (!page) platform::page_fault(a, geometry(k).page_size());
+    return page;
+}
+
+/// One struct page becomes that of an allocated page; its flags tell the page allocator whose it is when it is freed.
+void initialise_page(const Kernel& k, PhysAddr a, i32 refcount, u64 flags) {
+    const auto page = page_in_block(k, a);
+    page->flags |= flags;
+    mm::set_page_refcount(*page, refcount);
+}
+
+void initialise_block(Kernel& k, PhysAddr head, Order order, Mode mode, Owner to) {
+    const u64 page_size = geometry(k).page_size();
+    const u64 flags = to == Owner::kUser ? u64{kPgSwapBacked} : 0;
+    initialise_page(k, head, 1, flags);
+    platform::charge(Work::kStructPages, 1);
+    if (k.defect(Defect::kB01)) [[unlikely]] return;
+    const bool folio = mode == Mode::kFolio;
+    for (u64 i = 1; i < order.pages(); ++i) initialise_page(k, head + i * page_size, folio ? 0 : 1, folio ? 0 : flags);
+    platform::charge(Work::kStructPages, order.pages() - 1);
+    if (folio && order.value != 0) mm::prep_compound(k, head, order);
+    mm::adjust_managed(k, head, order.pages());
+}
+
+Result<Order> restore_block(Kernel& k, PhysAddr a, Mode mode, Owner to) {
+    if (!is_aligned(a, geometry(k).page_size())) return fail(Errno::kEINVAL);
+    const auto page = mm::page_of(k, a);
+    if (!page) return fail(Errno::kEINVAL);
+    const auto order = stamped_order(k, a, page.get()->private_data);
+    if (!order) return order;
+    page->private_data = 0;
+    initialise_block(k, a, *order, mode, to);
+    platform::own({a, geometry(k).bytes_of(*order)}, Owner::kPreserved, to);
+    platform::at(Site::kKhoRestore, a.value, order->value);
+    return order;
+}
+
+}  // namespace
+
+Result<Order> restore_folio(Kernel& k, PhysAddr a) { return restore_block(k, a, Mode::kFolio, Owner::kUser); }
+
+Status restore_pages(Kernel& k, PhysAddr start, u64 pages) {
+    const Geometry& g = geometry(k);
+    if (!is_aligned(start, g.page_size()) || pages > shr(~u64{0}, g.page_shift) - g.pfn_of(start).value)
+        return fail(Errno::kEINVAL);
+    const Pfn end = g.pfn_of(start) + pages;
+    // The step is derived anew, as preserve derived it; the stored order only says how much is initialised (§3.10).
+    for (Pfn pfn = g.pfn_of(start); pfn < end; pfn += block_order(pfn, end - pfn).pages()) {
+        const auto restored = restore_block(k, g.phys_of(pfn), Mode::kPages, Owner::kUser);
+        if (!restored) return fail(restored.error());
+    }
+    return {};
+}
+
+void restore_incoming_fdt(Kernel& k) {
+    const PhysAddr fdt = k.kho.incoming.fdt;
+    if (!restore_block(k, fdt, Mode::kFolio, Owner::kHandoverMetadata)) BATON_WARN();
+}
+
+}  // namespace baton::kho

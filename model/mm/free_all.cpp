@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// memblock hands over to the page allocator (specs/memblock.md §5), and scratch becomes CMA (specs/kho.md §3.1, §3.9.2).
+//
+// Reserved pages need no mark: a page that is neither free nor spoken of is Reserved (memmap.cpp), and NOINIT ones are
+// told apart by memblock, which stays. So the reserved pass only pays, and gives regions their nodes. A section that is
+// free as a whole is not even listed (buddy.cpp).
+#include <algorithm>
+
+#include "model/mm/page_internal.hpp"
+
+namespace baton::mm {
+
+using namespace internal;
+
+namespace {
+
+// Pages of `r` that have a struct page. Clipped first: what firmware reserves may lie anywhere.
+u64 mapped_pages(const Kernel& k, PhysRange r) {
+    const Geometry& g = geometry(k);
+    const u64 shift = g.section_shift - g.page_shift;
+    const u64 table_start = k.pages.first_section << shift;
+    const u64 table_end = (k.pages.first_section + k.pages.section_count) << shift;
+    const u64 end = std::min(div_round_up(r.end().value, g.page_size()), table_end);
+    u64 sum = 0;
+    for (u64 p = std::max(g.pfn_of(r.start).value, table_start); p < end;) {
+        const u64 next = std::min(end, (section_index(g, {p}) + 1) << shift);
+        if (section_of(k, {p}) != nullptr) sum += next - p;
+        p = next;
+    }
+    return sum;
+}
+
+// The nodes of memory, carried over to what is reserved in it. Growing the array in between means starting again.
+void give_reserved_nodes(Memblock& mb) {
+    u64 max = 0;
+    do {
+        max = mb.reserved.max;
+        for (u64 i = 0; i < mb.memory.cnt; ++i) {
+            const MemblockRegion m = memblock::region(mb.memory, i);
+            if (m.nid < 0) continue;
+            const Status s = memblock::set_node(mb, mb.reserved, {m.base, m.size}, {m.nid});
+            if (!s) BATON_WARN();
+        }
+    } while (mb.reserved.max != max);
+}
+
+void pay_for_reserved(Kernel& k) {
+    const Memblock& mb = k.memblock;
+    u64 pages = 0;
+    for (u64 i = 0; i < mb.memory.cnt; ++i) {
+        const MemblockRegion m = memblock::region(mb.memory, i);
+        if ((m.flags & kMemblockNomap) != 0) pages += mapped_pages(k, {m.base, m.size});
+    }
+    for (u64 i = 0; i < mb.reserved.cnt; ++i) {
+        const MemblockRegion r = memblock::region(mb.reserved, i);
+        if ((r.flags & kMemblockReservedNoinit) == 0) pages += mapped_pages(k, {r.base, r.size});
+    }
+    platform::charge(Work::kStructPages, pages);
+}
+
+// The section at `p` is free as a whole, in one zone, and none of it is CMA.
+bool is_untouchable(Kernel& k, Pfn p, u64 pages) {
+    const Geometry& g = geometry(k);
+    const u64 section = pages_per_section(g);
+    if (!is_aligned(p.value, section) || pages < section) return false;
+    const Zone& z = zone_of(k, p);
+    if (p < z.start || p + section > z.end) return false;
+    for (u64 i = 0; i < section; i += pageblock_pages(g))
+        if (type_of(k, p + i) != MigrateType::kMovable) return false;
+    return true;
+}
+
+void leave_untouched(Kernel& k, Pfn p) {
+    const Geometry& g = geometry(k);
+    Zone& z = zone_of(k, p);
+    MemSection& s = *claim_section(k, p);
+    BATON_ASSERT(s.state == SectionState::kListed);
+    s.state = SectionState::kUntouched;
+    ++z.untouched_sections;
+    z.frontier = std::max(z.frontier, section_index(g, p) + 1);
+    z.free_pages += pages_per_section(g);
+    platform::charge(Work::kBuddyOps, pages_per_section(g) >> g.max_order);
+}
+
+void release_range(Kernel& k, PhysRange r) {
+    const Geometry& g = geometry(k);
+    Pfn p = first_pfn(g, r);
+    const Pfn end = end_pfn(g, r);
+    if (p >= end) return;
+    platform::own({g.phys_of(p), (end - p) << g.page_shift}, Owner::kNobody, Owner::kFree);
+    while (p < end) {
+        u64 n = pages_per_section(g);
+        if (is_untouchable(k, p, end - p)) {
+            leave_untouched(k, p);
+        } else {
+            const u32 order = largest_order(g, p, end - p);
+            n = Order{order}.pages();
+            free_block(k, p, order);
+        }
+        zone_of(k, p).managed_pages += n;
+        p += n;
+    }
+}
+
+}  // namespace
+
+void free_all(Kernel& k) {
+    Memblock& mb = k.memblock;
+    BATON_ASSERT(k.pages.ready == 0 && k.pages.section_count != 0);
+    mb.scratch_only = 0;
+    for (Zone& z : k.pages.zones) z.managed_pages = 0;
+    const PhysRange everything{{0}, ~u64{0}};
+    if (!memblock::set_memory_flag(mb, everything, kMemblockHotplug, false)) BATON_WARN();
+    give_reserved_nodes(mb);
+    pay_for_reserved(k);
+    memblock::FreeCursor cursor;
+    FreeRange free;
+    while (memblock::next_free(mb, cursor, free)) release_range(k, free.range);
+    mb.can_resize = 0;  // memblock has nothing left to grow into
+    k.pages.ready = 1;
+}
+
+void set_cma(Kernel& k, PhysRange range, bool release) {
+    const Geometry& g = geometry(k);
+    const u64 step = pageblock_pages(g);
+    const bool ready = k.pages.ready != 0;
+    BATON_ASSERT(!release || ready);
+    for (u64 p = align_down(g.pfn_of(range.start).value, step); g.phys_of({p}) < range.end(); p += step) {
+        if (section_of(k, {p}) == nullptr) continue;
+        if (ready)
+            retype_pageblock(k, {p}, MigrateType::kCma);
+        else
+            set_type(k, {p}, MigrateType::kCma);
+    }
+    if (!release) return;
+    const Pfn start = first_pfn(g, range);
+    const u64 pages = end_pfn(g, range) - start;
+    platform::charge(Work::kStructPages, pages);
+    platform::own({g.phys_of(start), pages << g.page_shift}, Owner::kScratch, Owner::kFree);
+    for (u64 i = 0; i < pages;) {
+        const u64 n = std::min(pages - i, step - ((start.value + i) & (step - 1)));
+        BATON_ASSERT(section_of(k, start + i) != nullptr && !is_free(k, start + i));
+        free_span(k, start + i, n);
+        adjust_managed(k, g.phys_of(start + i), n);
+        i += n;
+    }
+}
+
+}  // namespace baton::mm

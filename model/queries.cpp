@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "model/queries.hpp"
+
+#include "model/kernel.hpp"
+
+namespace baton {
+namespace {
+
+using Reader = Errno (*)(const Kernel&, u64 index, u64 (&values)[6]);
+
+template <class... T>
+Errno answer(u64 (&values)[6], T... v) {
+    u32 i = 0;
+    ((values[i++] = v), ...);
+    return Errno::kOk;
+}
+
+Errno kho_state(const Kernel& k, u64, u64 (&v)[6]) {
+    return answer(v, u64{k.kho.enabled}, u64{k.kho.is_kho_boot}, u64{k.kho.finalised}, k.kho.fdt.value,
+                  k.kho.scratch.value, k.kho.scratch_count);
+}
+
+Errno incoming(const Kernel& k, u64, u64 (&v)[6]) {
+    const KhoIncoming& in = k.kho.incoming;
+    return answer(v, in.fdt.value, in.fdt_size, in.scratch.value, in.scratch_bytes);
+}
+
+Errno scratch(const Kernel& k, u64 index, u64 (&v)[6]) {
+    if (index >= k.kho.scratch_count) return Errno::kENOENT;
+    const kho::ScratchArea area = kho::scratch_area(k, index);
+    return answer(v, area.addr.value, area.size);
+}
+
+Errno image(const Kernel& k, u64, u64 (&v)[6]) {
+    const Kimage& i = k.kexec.image;
+    return answer(v, u64{i.loaded}, i.head, i.start.value, u64{i.segment_count}, i.source_pages,
+                  i.control_code_page.value);
+}
+
+Errno segment(const Kernel& k, u64 index, u64 (&v)[6]) {
+    const Kimage& i = k.kexec.image;
+    if (i.loaded == 0 || index >= i.segment_count) return Errno::kENOENT;
+    const KexecSegment& s = i.segments[index];
+    return answer(v, s.mem.value, s.memsz, s.bufsz);
+}
+
+Errno free_pages(const Kernel& k, u64, u64 (&v)[6]) {
+    const mm::MemoryCounts c = mm::counts(k);
+    return answer(v, c.free_pages, c.managed_pages, c.cma_free_pages);
+}
+
+Errno page_state(const Kernel& k, u64 address, u64 (&v)[6]) {
+    const PhysAddr a{address};
+    const auto page = mm::page_of(k, a);
+    if (!page) return Errno::kENOENT;
+    return answer(v, static_cast<u64>(static_cast<i64>(mm::page_refcount(*page.get()))), u64{mm::folio_order(k, a).value},
+                  mm::page_state_flags(k, a), u64{memblock::is_reserved(k.memblock, a)});
+}
+
+Errno tracker(const Kernel& k, u64, u64 (&v)[6]) { return answer(v, k.kho.tracker.blocks, k.kho.tracker.pages); }
+
+Errno kernel(const Kernel& k, u64, u64 (&v)[6]) {
+    return answer(v, k.image.value, k.image_size, u64{k.config.generation});
+}
+
+Errno preserved_block(const Kernel& k, u64 index, u64 (&v)[6]) {
+    const auto block = kho::incoming_block(k, index);
+    if (!block) return block.error();
+    return answer(v, block->phys.value, u64{block->order.value});
+}
+
+struct Row {
+    Query query;
+    Reader reader;
+};
+constexpr Row kReaders[] = {
+    {Query::kKho, kho_state},         {Query::kIncoming, incoming},   {Query::kScratch, scratch},
+    {Query::kImage, image},           {Query::kSegment, segment},     {Query::kFreePages, free_pages},
+    {Query::kPageState, page_state},  {Query::kTracker, tracker},     {Query::kKernel, kernel},
+    {Query::kPreservedBlock, preserved_block},
+};
+
+}  // namespace
+
+Errno query(Kernel& k, const Command& command, Reply& reply) {
+    for (const Row& row : kReaders)
+        if (static_cast<u64>(row.query) == command.args[0]) return row.reader(k, command.args[1], reply.values);
+    return Errno::kEINVAL;
+}
+
+}  // namespace baton

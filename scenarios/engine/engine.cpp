@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "scenarios/engine/engine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <filesystem>
+
+#include "scenarios/engine/parse.hpp"
+#include "scenarios/engine/quantity.hpp"
+#include "scenarios/engine/runner.hpp"
+
+namespace baton::scenarios {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kNoGuest = "this build has no guest target";
+
+/// One run to come.
+struct Planned {
+    const Scenario* scenario;
+    Cell cell;
+};
+
+void find_in_folder(const std::string& folder, FoundFiles& found) {
+    std::vector<std::string> files;
+    std::error_code error;
+    for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+        if (it->is_regular_file(error) && it->path().extension() == ".toml") files.push_back(it->path().string());
+    if (error) found.diagnostics.push_back({folder, {}, "cannot be searched: " + error.message(), {}});
+    if (files.empty() && !error)
+        found.diagnostics.push_back({folder, {}, "the folder holds no scenario", "scenarios are files named *.toml"});
+    std::ranges::sort(files);
+    found.files.insert(found.files.end(), files.begin(), files.end());
+}
+
+/// Parses all files; diagnostics of all of them.
+std::vector<Scenario> parse_all(const std::vector<std::string>& files, std::vector<Diagnostic>& diagnostics) {
+    std::vector<Scenario> scenarios;
+    for (const std::string& file : files) {
+        Parsed parsed = parse_file(file);
+        if (parsed.scenario) scenarios.push_back(std::move(*parsed.scenario));
+        diagnostics.insert(diagnostics.end(), parsed.diagnostics.begin(), parsed.diagnostics.end());
+    }
+    return scenarios;
+}
+
+std::vector<Planned> plan(const std::vector<Scenario>& scenarios, const RunRequest& request, std::size_t& left_out) {
+    std::vector<Planned> runs;
+    for (const Scenario& scenario : scenarios) {
+        MachineMatrix matrix = scenario.machine;
+        if (!request.targets.empty()) matrix.targets = request.targets;
+        if (!request.seeds.empty()) matrix.seeds = request.seeds;
+        if (!request.archs.empty())
+            std::erase_if(matrix.archs, [&](GeometryId g) { return std::ranges::count(request.archs, g) == 0; });
+        if (matrix.archs.empty()) ++left_out;
+        for (const Cell& cell : expand(matrix)) runs.push_back({&scenario, cell});
+    }
+    return runs;
+}
+
+RunResult without_run(const Planned& run, Verdict verdict, std::string message) {
+    RunResult result;
+    result.scenario = run.scenario->file;
+    result.title = run.scenario->title;
+    result.cell = run.cell;
+    result.verdict = verdict;
+    result.message = std::move(message);
+    return result;
+}
+
+RunResult run_one(const Planned& run, const RunOptions& options) {
+    if (run.cell.target == Target::kGuest) return without_run(run, Verdict::kSkipped, std::string(kNoGuest));
+    try {
+        return run_cell(*run.scenario, run.cell, options);
+    } catch (const std::exception& error) {
+        return without_run(run, Verdict::kInternal, error.what());
+    }
+}
+
+}  // namespace
+
+Exit RunReport::exit_code() const {
+    if (!diagnostics.empty()) return Exit::kBadInput;
+    Exit exit = Exit::kPass;
+    for (const RunResult& result : results) exit = more_severe(exit, result.exit_code());
+    return exit;
+}
+
+FoundFiles find_scenarios(const std::vector<std::string>& paths) {
+    FoundFiles found;
+    for (const std::string& path : paths) {
+        std::error_code error;
+        if (fs::is_directory(path, error))
+            find_in_folder(path, found);
+        else
+            found.files.push_back(path);
+    }
+    std::vector<std::string> once;
+    for (std::string& file : found.files)
+        if (std::ranges::find(once, file) == once.end()) once.push_back(std::move(file));
+    found.files = std::move(once);
+    return found;
+}
+
+std::vector<Cell> expand(const MachineMatrix& matrix) {
+    std::vector<Cell> cells;
+    for (GeometryId arch : matrix.archs)
+        for (Target target : matrix.targets)
+            for (u64 ram : matrix.ram_bytes)
+                for (u64 seed : matrix.seeds)
+                    for (u8 fill : matrix.fills) cells.push_back({arch, target, ram, seed, fill});
+    return cells;
+}
+
+RunReport run_paths(const RunRequest& request) {
+    RunReport report;
+    if (std::ranges::count(request.targets, Target::kGuest) != 0) {
+        report.diagnostics.push_back({{}, {}, std::string(kNoGuest), "use --target native"});
+        return report;
+    }
+    FoundFiles found = find_scenarios(request.paths);
+    report.diagnostics = std::move(found.diagnostics);
+    const std::vector<Scenario> scenarios = parse_all(found.files, report.diagnostics);
+    if (!report.diagnostics.empty()) return report;
+
+    const std::vector<Planned> runs = plan(scenarios, request, report.left_out);
+    if (runs.empty())
+        report.diagnostics.push_back(
+            {{}, {}, "no scenario has a machine of the chosen architecture", "drop --arch, or name another"});
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        const Planned& run = runs[i];
+        RunOptions options;
+        options.image_folder = request.image_folder;
+        if (request.save_on_fail) options.save_on_fail = saved_file_name(run.scenario->file, run.cell);
+        options.on_step = [&](u32 step) {
+            if (request.on_progress)
+                request.on_progress({i, runs.size(), run.scenario->file, &run.cell, step,
+                                     static_cast<u32>(run.scenario->steps.size())});
+        };
+        report.results.push_back(run_one(run, options));
+    }
+    return report;
+}
+
+std::string saved_file_name(const std::string& scenario_file, const Cell& cell) {
+    std::string name =
+        fmt::format("{}-{}-{}-{}-seed{}", fs::path(scenario_file).stem().string(), geometry_of(cell.arch).name,
+                    info(cell.target).name, quantity_text(cell.ram_bytes), cell.seed);
+    if (cell.fill != 0) name += fmt::format("-fill{:02x}", cell.fill);
+    return name + ".baton";
+}
+
+}  // namespace baton::scenarios

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// From paths on a command line to results: finds scenario files, expands matrices, runs every cell, judges the whole.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "scenarios/engine/diagnostic.hpp"
+#include "scenarios/engine/result.hpp"
+#include "scenarios/engine/scenario.hpp"
+
+namespace baton::scenarios {
+
+/// Where a run of many cells stands.
+struct Progress {
+    std::size_t run = 0;   // from 0
+    std::size_t runs = 0;
+    std::string_view file;
+    const Cell* cell = nullptr;
+    u32 step = 0;          // from 0
+    u32 steps = 0;
+};
+
+struct RunRequest {
+    std::vector<std::string> paths;   // files, and folders that are searched for *.toml
+    std::vector<GeometryId> archs;    // only cells of these; empty = all
+    std::vector<Target> targets;      // instead of the scenarios' own; empty = theirs
+    std::vector<u64> seeds;           // instead of the scenarios' own; empty = theirs
+    std::string image_folder;
+    bool save_on_fail = false;        // machines of failed runs, to the current folder
+    std::function<void(const Progress&)> on_progress;
+};
+
+struct RunReport {
+    std::vector<RunResult> results;
+    std::vector<Diagnostic> diagnostics;  // if any, nothing was run
+    std::size_t left_out = 0;             // scenarios with no cell of the chosen architectures
+    Exit exit_code() const;
+};
+
+struct FoundFiles {
+    std::vector<std::string> files;  // as given, then sorted inside each folder; each once
+    std::vector<Diagnostic> diagnostics;
+};
+FoundFiles find_scenarios(const std::vector<std::string>& paths);
+
+/// Every combination of the matrix, architectures outermost.
+std::vector<Cell> expand(const MachineMatrix& matrix);
+
+/// Parses everything first: one wrong file and nothing runs.
+RunReport run_paths(const RunRequest& request);
+
+/// Name of the file that --save-on-fail writes for a cell: "quickstart-x86_64-native-512M-seed7.baton".
+std::string saved_file_name(const std::string& scenario_file, const Cell& cell);
+
+}  // namespace baton::scenarios

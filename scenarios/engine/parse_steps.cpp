@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// `[[step]]`: what every step has in common, around the parse function of its kind.
+#include <fmt/format.h>
+
+#include "scenarios/engine/limits.hpp"
+#include "scenarios/engine/parse.hpp"
+#include "scenarios/engine/steps.hpp"
+
+namespace baton::scenarios {
+namespace {
+
+Outcome parse_outcome(Fields& fields) {
+    Outcome outcome;
+    outcome.place = fields.place();
+    static const std::vector<std::string_view> errors = [] {
+        std::vector<std::string_view> names = names_of(kErrnoNames);
+        std::erase(names, "OK");  // success needs no key
+        return names;
+    }();
+    if (const auto chosen = fields.choice("expect_error", {"errno", errors, "`baton list --errors` shows them"})) {
+        for (const ErrnoName& row : kErrnoNames)
+            if (row.name == errors[*chosen]) outcome.error = row.value;
+        outcome.place = fields.place("expect_error");
+    }
+    static const std::vector<std::string_view> endings = names_of(kEndings);
+    if (const auto chosen = fields.choice("expect_verdict", {"verdict", endings})) {
+        outcome.ending = kEndings[*chosen].ending;
+        outcome.place = fields.place("expect_verdict");
+    }
+    if (const auto panic = fields.text("expect_panic")) {
+        if (outcome.ending && *outcome.ending != Ending::kPanic)
+            fields.error("expect_panic", "a step cannot both panic and end otherwise", "drop one of the two");
+        outcome.ending = Ending::kPanic;
+        outcome.panic = *panic;
+        outcome.place = fields.place("expect_panic");
+    }
+    if (outcome.error && outcome.ending)
+        fields.error("expect_error", "a step that ends its kernel returns no error", "drop one of the two");
+    return outcome;
+}
+
+std::vector<ScheduledPoke> parse_schedule(Fields& fields) {
+    std::vector<ScheduledPoke> pokes;
+    const Value* list = fields.value("at");
+    if (list == nullptr) return pokes;
+    if (list->type != Value::Type::kArray) {
+        fields.error("at", fmt::format("\"at\" is {}", list->type_name()), "write [[step.at]] with a site and a poke");
+        return pokes;
+    }
+    if (list->items.size() > kPokesMax)
+        fields.error("at", fmt::format("{} actions in one step are too many", list->items.size()),
+                     fmt::format("at most {}", kPokesMax));
+    std::vector<std::string_view> keys{"site"};
+    for (const StepKey& key : kPokeKeys) keys.push_back(key.name);
+    for (const Value& item : list->items) {
+        if (item.type != Value::Type::kTable) {
+            fields.sink().add(item.place, fmt::format("\"at\" holds {}", item.type_name()), "write [[step.at]]");
+            continue;
+        }
+        Fields action(item, item.place, "[[step.at]]", fields.sink());
+        action.allow_only(keys);
+        ScheduledPoke poke;
+        if (action.require("site", "site = \"relocate.page#3\""))
+            if (const auto when = parse_site_point(*action.value("site"), "site", fields.sink())) poke.when = *when;
+        poke.poke = parse_poke(action);
+        pokes.push_back(std::move(poke));
+    }
+    return pokes;
+}
+
+/// `do`, the keys of the kind, the keys of its actor.
+std::vector<std::string_view> allowed_keys(const StepKind& kind) {
+    std::vector<std::string_view> allowed{"do"};
+    for (const StepKey& key : kind.keys) allowed.push_back(key.name);
+    for (const StepKey& key : common_keys(kind.actor)) allowed.push_back(key.name);
+    return allowed;
+}
+
+std::optional<Step> parse_step(const Value& table, u32 index, const StepContext& context, DiagnosticSink& sink) {
+    const u64 before = sink.count();
+    Fields anonymous(table, table.place, fmt::format("step {}", index + 1), sink);
+    if (!anonymous.require("do", "do = \"boot\"")) return {};
+    std::vector<std::string_view> names;
+    for (const StepKind& kind : step_kinds()) names.push_back(kind.name);
+    const auto chosen = anonymous.choice("do", {"step", names, "`baton list --steps` shows them"});
+    if (!chosen) return {};
+    const StepKind& kind = step_kinds()[*chosen];
+
+    Fields fields(table, table.place, fmt::format("step \"{}\"", kind.name), sink);
+    fields.allow_only(allowed_keys(kind));
+    for (const StepKey& key : kind.keys)
+        if (key.required) fields.require(key.name);
+
+    Step step;
+    step.index = index;
+    step.name = kind.name;
+    step.place = table.place;
+    step.action = kind.parse(fields, context);
+    if (kind.actor != StepActor::kHost) {
+        step.outcome = parse_outcome(fields);
+        if (const Value* point = fields.value("break")) step.break_at = parse_site_point(*point, "break", sink);
+        step.at = parse_schedule(fields);
+    }
+    if (step.break_at && (step.outcome.error || step.outcome.ending))
+        sink.add(step.outcome.place, "a step that breaks has not ended yet",
+                 "give the `continue` step this expectation");
+    if (sink.count() != before) return {};
+    return step;
+}
+
+}  // namespace
+
+ParsedSteps parse_steps(const Value& root, const std::vector<KernelSpec>& kernels, const std::string& folder,
+                        DiagnosticSink& sink) {
+    ParsedSteps parsed;
+    const Entry* list = root.find("step");
+    if (list == nullptr) {
+        sink.add({1, 1}, "the scenario has no step", "add [[step]] with do = \"boot\"");
+        return parsed;
+    }
+    if (list->value.type != Value::Type::kArray) {
+        sink.add(list->value.place, fmt::format("\"step\" is {}", list->value.type_name()),
+                 "steps are an array of tables: [[step]]");
+        return parsed;
+    }
+    if (list->value.items.empty()) sink.add(list->place, "the scenario has no step", "add [[step]] with do = \"boot\"");
+    if (list->value.items.size() > kStepsMax) {
+        sink.add(list->place, fmt::format("{} steps are too many", list->value.items.size()),
+                 fmt::format("at most {}", kStepsMax));
+        return parsed;
+    }
+    const StepContext context{kernels, folder};
+    u32 index = 0;
+    for (const Value& item : list->value.items) {
+        std::optional<Step> step;
+        if (item.type == Value::Type::kTable)
+            step = parse_step(item, index, context, sink);
+        else
+            sink.add(item.place, fmt::format("\"step\" holds {}", item.type_name()), "steps are tables: [[step]]");
+        if (step)
+            parsed.steps.push_back(std::move(*step));
+        else
+            parsed.complete = false;
+        ++index;
+    }
+    return parsed;
+}
+
+}  // namespace baton::scenarios

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// One run of one cell, while it goes on: the machine, the regions, what each step came to.
+//
+// runner.cpp owns the order of things; play_memory.cpp, play_kexec.cpp and play_expect.cpp are the steps.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "scenarios/engine/region.hpp"
+#include "scenarios/engine/runner.hpp"
+#include "sim/image/image_file.hpp"
+#include "sim/machine.hpp"
+
+namespace baton::scenarios {
+
+/// A file the scenario names is unusable, or this build lacks something: ends the run without a verdict on the kernel.
+struct Unusable {
+    Verdict verdict;
+    std::string message;
+};
+
+/// XXH3-128 of each frame that was handed over, taken at the jump: the second oracle, which no kernel can influence.
+using sim::FrameHashes;
+
+class Play {
+public:
+    Play(const Scenario& scenario, const Cell& cell, const RunOptions& options);
+    RunResult run();
+
+private:
+    // runner.cpp
+    void play_step(const Step& step);
+    void finish(const Step& step);
+    void finding(const Step& step, std::string what, std::string detail = {});
+    void finding(Place place, std::string what, std::string detail = {});
+    void verified(std::string what);
+    void collect_log();
+    void collect_phases();
+    bool failed() const { return !result_.findings.empty() || result_.ending.has_value(); }
+    sim::Machine& machine() { return *machine_; }
+    u64 page_size() const { return geometry_of(cell_.arch).page_size(); }
+
+    /// Sends one command as part of the current step and judges a fault. Nothing when the step came to another end.
+    std::optional<Reply> send(Op op, std::initializer_list<u64> args = {}, std::string_view text = {});
+    /// The same for host bookkeeping: must succeed, else a finding.
+    std::optional<Reply> ask(Query what, u64 index = 0);
+    /// Judges an outcome against what the step expects. True if it ended as a success that the step may build on.
+    bool judge(const Step& step, const sim::Outcome& outcome);
+    bool judge_fault(const Step& step, const sim::Fault& fault);
+    bool judge_error(const Step& step, Errno error);
+    /// A step expected an error or an ending and came to neither.
+    void check_expected_end(const Step& step);
+
+    // play_memory.cpp
+    void play(const step::Alloc& a);
+    void play(const step::Free& a);
+    void play(const step::Fill& a);
+    void play(const step::Preserve& a);
+    void play(const step::Unpreserve& a);
+    void play(const step::Restore& a);
+    void play(const step::HostPoke& a);
+    enum class Verb { kPreserve, kUnpreserve, kRestore };
+    void play_range(Verb verb, const Range& range);
+    /// The region, found in the kernel if it is a reserve_mem one that this kernel was not asked for yet.
+    Region* region(std::string_view name);
+    PhysAddr resolve(const PlaceName& place);
+    void poke(const Poke& poke);
+
+    // play_kexec.cpp
+    void play(const step::Boot& a);
+    void play(const step::Finalise& a);
+    void play(const step::Abort& a);
+    void play(const step::KexecFileLoad& a);
+    void play(const step::KexecUnload& a);
+    void play(const step::Exec& a);
+    void play(const step::SubtreeAdd& a);
+    void play(const step::SubtreeGet& a);
+    void play(const step::Save& a);
+    void play(const step::Load& a);
+    void play(const step::Continue& a);
+    const sim::ImageFile& image(u32 kernel);
+    std::vector<u8> initrd(u64 bytes) const;
+    /// A file in the kernel's page cache with `bytes`; its slot.
+    std::optional<u32> put_file(std::span<const u8> bytes);
+    void remember_handed_over();
+    void arrived(const Step& step);
+    void report_hop(const Step& step);
+    void check_handed_over(const Step& step);
+    /// Destination of the boot data (zero page or device tree) of the image that is loaded.
+    PhysAddr next_boot_data();
+    /// What a saved machine must know of the run, beside its regions.
+    std::vector<u8> run_state() const;
+    void set_run_state(std::span<const u8> bytes);
+
+    // play_expect.cpp
+    void play(const step::Expect& a);
+    void expect_region(const step::Expect& a);
+    void expect_pages(const step::Expect& a, const Region& r);
+    void expect_kernel(const step::Expect& a);
+    void expect_log(const step::Expect& a);
+    bool logged(std::string_view text) const;
+    template <class T>
+    void expect_equal(const std::optional<T>& wanted, const T& got, std::string_view what);
+
+    const Scenario& scenario_;
+    const Cell& cell_;
+    const RunOptions& options_;
+    RunResult result_;
+    std::unique_ptr<sim::Machine> machine_;
+    std::vector<Region> regions_;
+    std::map<u32, sim::ImageFile> images_;
+
+    const Step* step_ = nullptr;       // being played
+    const Step* suspended_ = nullptr;  // stopped at its break
+    bool ended_as_expected_ = false;   // the step met its expect_error or expect_verdict
+    bool dead_ = false;                // no kernel is left to send commands to
+    u32 running_ = 0;                  // kernel index
+    std::optional<u32> loaded_;        // kernel index of the loaded image
+    u64 running_initrd_bytes_ = 0;
+    u64 loaded_initrd_bytes_ = 0;
+    Hop hop_;                          // being made by the exec under way
+    std::vector<PhysRange> handed_ranges_;  // preserved blocks, at the jump
+    FrameHashes handed_over_;               // their frames that held anything
+    std::set<u64> poked_;                   // frames that the scenario itself changed since
+    std::size_t log_seen_ = 0;
+    std::size_t boot_log_start_ = 0;   // first log line of the running kernel
+};
+
+/// A fault as people read it: "panic: early allocation of 4096 bytes failed".
+std::string fault_text(const sim::Fault& fault);
+
+}  // namespace baton::scenarios

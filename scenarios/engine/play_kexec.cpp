@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Steps that boot, hand over and go on: from the image file to the first line of the next kernel.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "model/kernel.hpp"
+#include "scenarios/engine/play.hpp"
+#include "sim/boot/loader.hpp"
+#include "sim/random.hpp"
+
+namespace baton::scenarios {
+namespace {
+
+inline constexpr u32 kInitrdStream = 0x1417d;
+
+}  // namespace
+
+const sim::ImageFile& Play::image(u32 kernel) {
+    if (const auto found = images_.find(kernel); found != images_.end()) return found->second;
+    const KernelSpec& spec = scenario_.kernels[kernel];
+    const std::filesystem::path path =
+        spec.image.empty() ? std::filesystem::path(options_.image_folder) / geometry_of(cell_.arch).name / "baton.img"
+                           : std::filesystem::path(spec.image);
+    try {
+        sim::ImageFile file = sim::ImageFile::load(path);
+        if (file.geometry() != cell_.arch)
+            throw sim::ImageError(fmt::format("{}: an image for {}, not {}", path.string(),
+                                              geometry_of(file.geometry()).name, geometry_of(cell_.arch).name));
+        file.configure({.generation = spec.generation,
+                        .kexec_base = spec.kexec_base,
+                        .cma_align_bytes = spec.cma_align_bytes,
+                        .options = spec.options,
+                        .defects = {spec.defects[0], spec.defects[1]}});
+        return images_.emplace(kernel, std::move(file)).first->second;
+    } catch (const sim::ImageError& e) {
+        throw Unusable{Verdict::kBadInput, e.what()};
+    }
+}
+
+std::vector<u8> Play::initrd(u64 bytes) const {
+    std::vector<u8> out(bytes);
+    sim::Random random(cell_.seed, kInitrdStream);
+    for (u8& b : out) b = static_cast<u8>(random.next() >> 56);
+    return out;
+}
+
+void Play::play(const step::Boot& a) {
+    sim::MachineConfig config{.geometry = cell_.arch, .ram_bytes = cell_.ram_bytes, .seed = cell_.seed, .fill = cell_.fill};
+    if (scenario_.budget_calls != 0) config.budget_calls = scenario_.budget_calls;
+    machine_ = std::make_unique<sim::Machine>(config);
+    machine_->begin_step();
+    if (step_->break_at) machine_->set_break({step_->break_at->site, step_->break_at->nth});
+    for (const ScheduledPoke& p : step_->at)
+        machine_->add_action({p.when.site, p.when.nth}, [this, &p] { poke(p.poke); });
+    regions_.clear();
+    running_ = a.kernel;
+    running_initrd_bytes_ = a.initrd_bytes;
+    log_seen_ = boot_log_start_ = 0;
+    dead_ = false;
+    const KernelSpec& spec = scenario_.kernels[a.kernel];
+    try {
+        const std::vector<u8> ramdisk = initrd(a.initrd_bytes);
+        judge(*step_, machine_->boot(image(a.kernel), a.command_line.value_or(spec.command_line), ramdisk));
+    } catch (const sim::LoaderError& e) {
+        throw Unusable{Verdict::kBadInput, e.what()};
+    }
+}
+
+void Play::play(const step::Finalise&) { send(Op::kFinalise); }
+void Play::play(const step::Abort&) { send(Op::kAbort); }
+
+std::optional<u32> Play::put_file(std::span<const u8> bytes) {
+    const auto reply = send(Op::kFileCreate, {bytes.size()});
+    if (!reply) return std::nullopt;
+    // Userspace writes the page cache: data pages are listed in a chain of index pages (model/files.hpp).
+    const u64 page = page_size();
+    const u64 per_index = page / 8 - 1;
+    u64 index = reply->values[0];
+    for (u64 offset = 0, i = 0; offset < bytes.size(); offset += page, ++i) {
+        if (i == per_index) {
+            machine().read({index + per_index * 8}, {reinterpret_cast<u8*>(&index), 8});
+            i = 0;
+        }
+        u64 data = 0;
+        machine().read({index + i * 8}, {reinterpret_cast<u8*>(&data), 8});
+        machine().host_write({data}, bytes.subspan(offset, std::min<u64>(page, bytes.size() - offset)));
+    }
+    return static_cast<u32>(reply->values[1]);
+}
+
+void Play::play(const step::KexecFileLoad& a) {
+    const KernelSpec& spec = scenario_.kernels[a.kernel];
+    const auto kernel = put_file(image(a.kernel).bytes());
+    if (!kernel) return;
+    std::optional<u32> ramdisk;
+    if (a.initrd_bytes != 0 && !(ramdisk = put_file(initrd(a.initrd_bytes)))) return;
+    const bool loaded = send(Op::kKexecFileLoad, {*kernel, ramdisk.value_or(kexec::kNoFile)},
+                             a.command_line.value_or(spec.command_line)).has_value();
+    if (suspended_ != nullptr || dead_) return;
+    // The files are closed whatever came of the load.
+    machine().command(Op::kFileFree, {*kernel});
+    if (ramdisk) machine().command(Op::kFileFree, {*ramdisk});
+    if (!loaded) return;
+    loaded_ = a.kernel;
+    loaded_initrd_bytes_ = a.initrd_bytes;
+}
+
+void Play::play(const step::KexecUnload&) {
+    if (send(Op::kKexecUnload)) loaded_.reset();
+}
+
+PhysAddr Play::next_boot_data() {
+    const Kimage& image = machine().kernel()->kexec.image;
+    if (machine().geometry().isa == Isa::kAArch64) return {image.argument};
+    // x86-64 order: [scratch array,] purgatory, boot params, kernel, initrd (specs/kexec.md §5.1).
+    const u32 first = image.segment_count != 0 && image.kho_scratch == image.segments[0].mem ? 1 : 0;
+    return first + 1 < image.segment_count ? image.segments[first + 1].mem : PhysAddr{};
+}
+
+// The last moment the old kernel runs: what it hands over, and a hash of every frame that must survive.
+void Play::remember_handed_over() {
+    handed_over_.clear();
+    handed_ranges_.clear();
+    poked_.clear();
+    hop_ = {};
+    const Kernel* k = machine().kernel();
+    if (k == nullptr) return;
+    const Kimage& image = k->kexec.image;
+    const bool kho = image.kho_fdt.value != 0;
+    const bool x86 = machine().geometry().isa == Isa::kX86_64;
+    static constexpr std::string_view kX86Names[] = {"purgatory", "boot params", "kernel", "initrd"};
+    for (u32 i = 0; i < image.segment_count; ++i) {
+        const KexecSegment& s = image.segments[i];
+        const bool array = i == 0 && image.kho_scratch_bytes != 0 && image.kho_scratch == s.mem;
+        const u32 n = i - (image.kho_scratch_bytes != 0 ? 1 : 0);
+        std::string_view name = array ? "scratch array" : x86 && n < 4 ? kX86Names[n] : "";
+        if (!x86 && !array) name = n == 0 ? "kernel" : s.mem.value == image.argument ? "device tree" : "initrd";
+        hop_.segments.push_back({std::string(name), {s.mem, s.memsz}, s.bufsz});
+    }
+    if (!kho) return;
+    const Geometry& g = machine().geometry();
+    const sim::BootHandover boot{.fdt = image.kho_fdt, .fdt_size = g.page_size(), .scratch = k->kho.scratch,
+                                 .scratch_bytes = k->kho.scratch_count * sizeof(kho::ScratchArea)};
+    const sim::Handover seen = sim::read_handover(boot, g, k->rules(), machine().reader());
+    hop_.fdt = image.kho_fdt;
+    hop_.blocks = seen.blocks.size();
+    hop_.pages = seen.pages;
+    hop_.bytes = seen.pages * g.page_size();
+    hop_.scratch = seen.scratch;
+    for (const sim::HandoverSubtree& s : seen.subtrees) hop_.subtrees.push_back({s.name, s.blob});
+    for (const sim::HandoverBlock& b : seen.blocks) {
+        handed_ranges_.push_back({b.phys, g.bytes_of(b.order)});
+        machine().hash_frames(handed_ranges_.back(), handed_over_);
+    }
+}
+
+void Play::check_handed_over(const Step& step) {
+    if (handed_ranges_.empty()) return;
+    FrameHashes now;
+    for (const PhysRange& r : handed_ranges_) machine().hash_frames(r, now);
+    u64 changed = 0;
+    PhysAddr first{};
+    for (const auto& [frame, hash] : now) {
+        // A frame that nothing had written at the jump held what it held at power-on.
+        const auto before = handed_over_.find(frame);
+        if (hash == (before != handed_over_.end() ? before->second : machine().untouched_frame_hash())) continue;
+        if (poked_.contains(frame)) continue;
+        if (changed++ == 0) first = {frame << kFrameShift};
+    }
+    if (changed != 0)
+        finding(step, fmt::format("{} preserved frames changed during the handover", changed),
+                fmt::format("the first is {}", hex(first)));
+    else
+        verified(fmt::format("{} handed-over pages hash the same before exec and after boot", hop_.pages));
+}
+
+void Play::arrived(const Step& step) {
+    hop_.step = step.index;
+    hop_.from = scenario_.kernels[running_].name;
+    hop_.to = scenario_.kernels[*loaded_].name;
+    hop_.arrived = machine().waiting();
+    if (const Kernel* k = machine().kernel(); hop_.arrived && k != nullptr) hop_.kho_boot = k->kho.is_kho_boot != 0;
+    result_.hops.push_back(hop_);
+    if (!hop_.arrived) return;
+    check_handed_over(step);
+    running_ = *loaded_;
+    running_initrd_bytes_ = loaded_initrd_bytes_;
+    loaded_.reset();
+    // The new kernel knows its reserve_mem regions by name only.
+    for (Region& r : regions_)
+        if (r.reserve_mem) r.blocks.clear();
+}
+
+void Play::play(const step::Exec&) {
+    machine().add_action({Site::kKexecJump, 1}, [this] {
+        remember_handed_over();
+        collect_log();
+        boot_log_start_ = result_.log.size();
+    });
+    const sim::Outcome outcome = machine().command(Op::kExec);
+    const bool arrives = judge(*step_, outcome) && outcome.kind == sim::Outcome::Kind::kBooted;
+    if (arrives || (dead_ && !hop_.segments.empty())) arrived(*step_);
+}
+
+void Play::play(const step::Continue&) {
+    const Step& step = suspended_ != nullptr ? *suspended_ : *step_;
+    if (!machine().at_break()) {
+        finding(*step_, "nothing stands at a break", "continue follows a step with `break`, or `load` of such a machine");
+        return;
+    }
+    suspended_ = nullptr;
+    if (step_->break_at) machine().set_break({step_->break_at->site, step_->break_at->nth});
+    const sim::Outcome outcome = machine().proceed();
+    const Step* outer = step_;
+    step_ = &step;
+    const bool good = judge(step, outcome);
+    const bool was_exec = std::holds_alternative<step::Exec>(step.action) || outcome.kind == sim::Outcome::Kind::kBooted;
+    if (was_exec && loaded_ && (good || dead_)) arrived(step);
+    check_expected_end(step);
+    step_ = outer;
+}
+
+void Play::play(const step::SubtreeAdd& a) {
+    PhysAddr blob = a.range.at.value_or(PhysAddr{});
+    if (!a.range.at) {
+        const Region* r = region(a.range.region);
+        if (r == nullptr) return;
+        const std::vector<Block> blocks = cut(*r, a.range, page_size());
+        if (!blocks.empty()) blob = blocks[0].phys;
+    }
+    send(Op::kAddSubtree, {blob.value}, a.name);
+}
+
+void Play::play(const step::SubtreeGet& a) {
+    const auto reply = send(Op::kRetrieveSubtree, {}, a.name);
+    if (!reply || !a.range) return;
+    PhysAddr wanted = a.range->at.value_or(PhysAddr{});
+    if (!a.range->at) {
+        const Region* r = region(a.range->region);
+        if (r == nullptr) return;
+        const std::vector<Block> blocks = cut(*r, *a.range, page_size());
+        if (!blocks.empty()) wanted = blocks[0].phys;
+    }
+    if (reply->values[0] != wanted.value)
+        finding(*step_, fmt::format("subtree {} is at {}", a.name, hex({reply->values[0]})),
+                fmt::format("expected {}", hex(wanted)));
+    else
+        verified(fmt::format("subtree {} found at {}", a.name, hex(wanted)));
+}
+
+std::vector<u8> Play::run_state() const {
+    const auto name_of = [&](u32 kernel) { return scenario_.kernels[kernel].name; };
+    return nlohmann::json::to_cbor({{"running", name_of(running_)},
+                                    {"loaded", loaded_ ? name_of(*loaded_) : ""},
+                                    {"running_initrd_bytes", running_initrd_bytes_},
+                                    {"loaded_initrd_bytes", loaded_initrd_bytes_}});
+}
+
+// The scenario that loads may name its kernels differently; a name it does not have stands for its first kernel.
+void Play::set_run_state(std::span<const u8> bytes) {
+    const nlohmann::json state = nlohmann::json::from_cbor(bytes.begin(), bytes.end());
+    const auto index_of = [&](const std::string& name) {
+        for (u32 i = 0; i < scenario_.kernels.size(); ++i)
+            if (scenario_.kernels[i].name == name) return i;
+        return 0u;
+    };
+    running_ = index_of(state.at("running"));
+    if (const std::string name = state.at("loaded"); !name.empty()) loaded_ = index_of(name);
+    running_initrd_bytes_ = state.at("running_initrd_bytes");
+    loaded_initrd_bytes_ = state.at("loaded_initrd_bytes");
+}
+
+void Play::play(const step::Save& a) {
+    try {
+        machine().save(a.file, {{"regions", to_bytes(regions_)}, {"run", run_state()}});
+        verified(fmt::format("machine saved to {}", a.file));
+    } catch (const sim::SaveError& e) {
+        throw Unusable{Verdict::kBadInput, e.what()};
+    }
+}
+
+void Play::play(const step::Load& a) {
+    try {
+        sim::Machine::Loaded loaded = sim::Machine::load(a.file, scenario_.budget_calls);
+        machine_ = std::move(loaded.machine);
+        if (machine_->config().geometry != cell_.arch)
+            throw Unusable{Verdict::kBadInput, fmt::format("{}: a saved {} machine, not {}", a.file,
+                                                           machine_->geometry().name, geometry_of(cell_.arch).name)};
+        regions_ = regions_from_bytes(loaded.file.component("regions").rest());
+        set_run_state(loaded.file.component("run").rest());
+        log_seen_ = boot_log_start_ = 0;
+        dead_ = false;
+        suspended_ = nullptr;
+        if (loaded.outcome && loaded.outcome->kind == sim::Outcome::Kind::kFault) judge(*step_, *loaded.outcome);
+    } catch (const sim::SaveError& e) {
+        throw Unusable{Verdict::kBadInput, e.what()};
+    } catch (const nlohmann::json::exception& e) {
+        throw Unusable{Verdict::kBadInput, fmt::format("{}: not saved by a scenario: {}", a.file, e.what())};
+    }
+}
+
+}  // namespace baton::scenarios

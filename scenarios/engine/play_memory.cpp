@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Steps that work on memory: regions, preservation, and the hand that breaks things.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "model/kernel.hpp"
+#include "scenarios/engine/play.hpp"
+
+namespace baton::scenarios {
+
+Region* Play::region(std::string_view name) {
+    const auto found = std::find_if(regions_.begin(), regions_.end(), [&](const Region& r) { return r.name == name; });
+    if (found != regions_.end() && !found->blocks.empty()) return &*found;
+    const sim::Outcome o = machine().command(Op::kReserveMemFind, {}, name);
+    if (o.kind != sim::Outcome::Kind::kReply || o.reply.error != 0) {
+        finding(*step_, fmt::format("the running kernel has no region {}", name),
+                "no alloc step made it, and its reserve_mem= did not either");
+        return nullptr;
+    }
+    Region r{.name = std::string(name), .kind = BlockKind::kPages, .reserve_mem = true};
+    r.blocks = {{{o.reply.values[0]}, o.reply.values[1] / page_size()}};
+    if (found != regions_.end()) {
+        found->blocks = r.blocks;
+        return &*found;
+    }
+    r.original = r.blocks;
+    regions_.push_back(std::move(r));
+    return &regions_.back();
+}
+
+void Play::play(const step::Alloc& a) {
+    Region r{.name = a.region, .kind = a.kind};
+    const bool folio = a.kind == BlockKind::kFolio;
+    const u64 pages = folio ? a.order.pages() : a.pages;
+    for (u64 i = 0; i < a.count; ++i) {
+        const auto reply = send(Op::kAlloc, {static_cast<u64>(folio ? AllocKind::kFolio : AllocKind::kPages),
+                                             folio ? a.order.value : a.pages});
+        if (!reply) break;
+        r.blocks.push_back({{reply->values[0]}, pages});
+    }
+    r.original = r.blocks;
+    if (!r.blocks.empty()) regions_.push_back(std::move(r));
+}
+
+void Play::play(const step::Free& a) {
+    Region* r = region(a.region);
+    if (r == nullptr) return;
+    const u64 kind = static_cast<u64>(r->kind == BlockKind::kFolio ? AllocKind::kFolio : AllocKind::kPages);
+    for (const Block& b : r->blocks)
+        if (!send(Op::kFree, {kind, b.phys.value, b.pages})) return;
+}
+
+void Play::play(const step::Fill& a) {
+    Region* r = region(a.region);
+    if (r == nullptr) return;
+    r->original = r->blocks;
+    if (const auto stranger = fill(machine(), *r)) {
+        finding(*step_, fmt::format("userspace cannot write {}", a.region), fmt::format("its frames belong to: {}", *stranger));
+        return;
+    }
+    r->filled = true;
+}
+
+void Play::play_range(Verb verb, const Range& range) {
+    constexpr Op kFolioOps[] = {Op::kPreserveFolio, Op::kUnpreserveFolio, Op::kRestoreFolio};
+    constexpr Op kPageOps[] = {Op::kPreservePages, Op::kUnpreservePages, Op::kRestorePages};
+    const auto i = static_cast<u32>(verb);
+    if (range.at) {
+        if (range.as.value_or(BlockKind::kFolio) == BlockKind::kFolio)
+            send(kFolioOps[i], {range.at->value});
+        else
+            send(kPageOps[i], {range.at->value, range.pages.value_or(1)});
+        return;
+    }
+    const Region* r = region(range.region);
+    if (r == nullptr) return;
+    const BlockKind kind = range.as.value_or(r->kind);
+    for (const Block& b : cut(*r, range, page_size())) {
+        const auto reply = kind == BlockKind::kFolio ? send(kFolioOps[i], {b.phys.value})
+                                                     : send(kPageOps[i], {b.phys.value, b.pages});
+        if (!reply) return;
+    }
+}
+
+void Play::play(const step::Preserve& a) { play_range(Verb::kPreserve, a.range); }
+void Play::play(const step::Unpreserve& a) { play_range(Verb::kUnpreserve, a.range); }
+void Play::play(const step::Restore& a) { play_range(Verb::kRestore, a.range); }
+void Play::play(const step::HostPoke& a) { poke(a.poke); }
+
+PhysAddr Play::resolve(const PlaceName& place) {
+    const Kernel* k = machine().kernel();
+    if (place.kind == PlaceKind::kPhys) return place.phys;
+    if (place.kind == PlaceKind::kRegion) {
+        const auto r = std::find_if(regions_.begin(), regions_.end(), [&](const Region& x) { return x.name == place.region; });
+        return r != regions_.end() && !r->blocks.empty() ? r->blocks[0].phys : PhysAddr{};
+    }
+    if (k == nullptr) return {};
+    const Kimage& image = k->kexec.image;
+    switch (place.kind) {
+        case PlaceKind::kKhoFdt: return k->kho.fdt;
+        case PlaceKind::kKhoScratchArray: return k->kho.scratch;
+        case PlaceKind::kKhoFirstChunk: return k->kho.first_chunk;
+        case PlaceKind::kKexecList: return {image.head & ~(page_size() - 1)};
+        case PlaceKind::kSegment: return place.segment < image.segment_count ? image.segments[place.segment].mem : PhysAddr{};
+        case PlaceKind::kBootKhoFdt:
+        case PlaceKind::kBootKhoScratch: break;
+        default: return {};
+    }
+    const auto boot = sim::read_boot_handover(machine().geometry().isa, next_boot_data(), machine().reader());
+    if (!boot) return {};
+    return place.kind == PlaceKind::kBootKhoFdt ? boot->fdt_field : boot->scratch_field;
+}
+
+void Play::poke(const Poke& poke) {
+    const PhysAddr base = resolve(poke.target);
+    PhysAddr at = base + poke.offset;
+    if (poke.target.kind == PlaceKind::kRegion) {
+        // A region's blocks count as one run of bytes; a poke does not cross a block.
+        const auto r = std::find_if(regions_.begin(), regions_.end(),
+                                    [&](const Region& x) { return x.name == poke.target.region; });
+        u64 skip = poke.offset;
+        for (const Block& b : r != regions_.end() ? r->blocks : std::vector<Block>{}) {
+            if (skip < b.pages * page_size()) {
+                at = b.phys + skip;
+                break;
+            }
+            skip -= b.pages * page_size();
+        }
+    }
+    std::vector<u8> bytes = poke.bytes;
+    std::vector<u8> old(bytes.size());
+    if ((base.value == 0 && poke.target.kind != PlaceKind::kPhys) || !machine().read(at, old)) {
+        finding(poke.place, fmt::format("there is nothing to poke at {}", to_text(poke.target)),
+                "the place does not exist at this moment");
+        return;
+    }
+    if (poke.exclusive_or)
+        for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<u8>(bytes[i] ^ old[i]);
+    machine().host_write(at, bytes);
+    for (u64 f = at.value >> kFrameShift; f <= (at.value + bytes.size() - 1) >> kFrameShift; ++f) poked_.insert(f);
+}
+
+}  // namespace baton::scenarios

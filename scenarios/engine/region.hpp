@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Named memory of a scenario: where it is, what the host wrote there, and whether it is still so (decision D25).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "scenarios/engine/scenario.hpp"
+#include "sim/machine.hpp"
+
+namespace baton::scenarios {
+
+struct Block {
+    PhysAddr phys;
+    u64 pages = 0;  // of the kernel's page size
+    bool operator==(const Block&) const = default;
+};
+
+struct Region {
+    std::string name;
+    BlockKind kind = BlockKind::kFolio;
+    bool reserve_mem = false;      // of the kernel's command line; found anew after every boot
+    std::vector<Block> blocks;
+    std::vector<Block> original;   // where it was when it was allocated, or first found
+    bool filled = false;
+    u64 pages() const;
+};
+
+/// The pattern page of (seed, physical address, region): what `fill` writes and `intact` compares.
+void pattern(u64 seed, PhysAddr page, std::string_view region, std::span<u8> out);
+
+/// Writes the pattern to every page of the region. The name of an owner that is not userspace's, where one is met:
+/// userspace cannot write there.
+std::optional<std::string> fill(sim::Machine& machine, const Region& region);
+
+/// First byte that is not as `fill` left it (which wrote at the original addresses; content moves with the region).
+struct Difference {
+    PhysAddr at;
+    u8 is = 0;
+    u8 was = 0;
+};
+std::optional<Difference> first_difference(sim::Machine& machine, const Region& region);
+
+/// Blocks of a range of a region: whole blocks, or parts of them cut to pages.
+std::vector<Block> cut(const Region& region, const Range& range, u64 page_size);
+
+/// A region as bytes for a saved machine, and back.
+std::vector<u8> to_bytes(const std::vector<Region>& regions);
+std::vector<Region> regions_from_bytes(std::span<const u8> bytes);
+
+}  // namespace baton::scenarios

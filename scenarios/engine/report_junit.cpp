@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// JUnit's XML, as CI servers read it. Times are left out: they would be the host's, and results hold none of those.
+#include <fmt/format.h>
+
+#include "scenarios/engine/report.hpp"
+
+namespace baton::scenarios {
+namespace {
+
+/// XML 1.0 has no way to write most control characters; they become '?'.
+std::string escaped(std::string_view text) {
+    std::string out;
+    for (char c : text) {
+        switch (c) {
+            case '&': out += "&amp;"; break;
+            case '<': out += "&lt;"; break;
+            case '>': out += "&gt;"; break;
+            case '"': out += "&quot;"; break;
+            case '\n': out += "&#10;"; break;
+            case '\t': out += "&#9;"; break;
+            default: out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+        }
+    }
+    return out;
+}
+
+std::string outcome(const RunResult& r) {
+    switch (r.verdict) {
+        case Verdict::kPass: return {};
+        case Verdict::kSkipped: return fmt::format("      <skipped message=\"{}\"/>\n", escaped(r.message));
+        case Verdict::kFail:
+        case Verdict::kDiverged:
+        case Verdict::kBudget: {
+            std::string text;
+            for (const Finding& f : r.findings)
+                text += fmt::format("{}:{}: step {}: {}: {}\n", r.scenario, f.place.line, f.step + 1, f.what, f.detail);
+            if (!r.next.empty()) text += "next: " + r.next + "\n";
+            const std::string_view what = r.findings.empty() ? r.message : r.findings.front().what;
+            return fmt::format("      <failure type=\"{}\" message=\"{}\">{}</failure>\n", escaped(r.verdict_name()),
+                               escaped(what), escaped(text));
+        }
+        default:
+            return fmt::format("      <error type=\"{}\" message=\"{}\"/>\n", escaped(r.verdict_name()),
+                               escaped(r.message));
+    }
+}
+
+struct Counts {
+    std::size_t tests = 0, failures = 0, errors = 0, skipped = 0;
+};
+
+Counts count(const std::vector<RunResult>& results, std::string_view scenario) {
+    Counts n;
+    for (const RunResult& r : results) {
+        if (!scenario.empty() && r.scenario != scenario) continue;
+        ++n.tests;
+        n.failures += r.verdict == Verdict::kFail || r.verdict == Verdict::kDiverged || r.verdict == Verdict::kBudget;
+        n.errors += r.verdict == Verdict::kBadInput || r.verdict == Verdict::kInternal;
+        n.skipped += r.verdict == Verdict::kSkipped;
+    }
+    return n;
+}
+
+std::string attributes(std::string_view name, const Counts& n) {
+    return fmt::format("name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\"", escaped(name), n.tests,
+                       n.failures, n.errors, n.skipped);
+}
+
+}  // namespace
+
+std::string report_junit(const RunReport& report) {
+    std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+    out += fmt::format("<testsuites {}>\n", attributes("baton", count(report.results, {})));
+    std::string_view suite;  // results of one scenario stand together
+    for (const RunResult& r : report.results) {
+        if (r.scenario != suite) {
+            if (!suite.empty()) out += "  </testsuite>\n";
+            suite = r.scenario;
+            out += fmt::format("  <testsuite {}>\n", attributes(suite, count(report.results, suite)));
+        }
+        const std::string what = outcome(r);
+        out += fmt::format("    <testcase classname=\"{}\" name=\"{}\"", escaped(r.scenario), escaped(cell_name(r.cell)));
+        out += what.empty() ? "/>\n" : ">\n" + what + "    </testcase>\n";
+    }
+    if (!suite.empty()) out += "  </testsuite>\n";
+    return out + "</testsuites>\n";
+}
+
+}  // namespace baton::scenarios

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The order of a run: steps one after the other, each judged as it ends, then the report.
+#include "scenarios/engine/runner.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "model/kernel.hpp"
+#include "scenarios/engine/play.hpp"
+#include "sim/boot/loader.hpp"
+#include "sim/events/event_log.hpp"
+#include "sim/events/log_format.hpp"
+#include "sim/native/relocator.hpp"
+#include "sim/source_files.hpp"
+#include "sim/time/profile.hpp"
+
+namespace baton::scenarios {
+namespace {
+
+Ending ending_of(sim::Fault::Kind kind) {
+    switch (kind) {
+        case sim::Fault::Kind::kAssert: return Ending::kAssert;
+        case sim::Fault::Kind::kBadAccess: return Ending::kBadAccess;
+        case sim::Fault::Kind::kStackOverflow: return Ending::kStackOverflow;
+        case sim::Fault::Kind::kHang: return Ending::kHang;
+        case sim::Fault::Kind::kTripleFault: return Ending::kTripleFault;
+        case sim::Fault::Kind::kPurgatoryLoop: return Ending::kPurgatoryLoop;
+        case sim::Fault::Kind::kImageCorrupted: return Ending::kImageCorrupted;
+        case sim::Fault::Kind::kNone:
+        case sim::Fault::Kind::kPanic: break;
+    }
+    return Ending::kPanic;
+}
+
+std::string panic_text(const sim::Fault& fault) {
+    const std::array<u64, 4> args{fault.args[0], fault.args[1], fault.args[2], 0};
+    return sim::format_log(fault.log, args);
+}
+
+std::string_view level_name(LogLevel level) {
+    constexpr std::string_view kNames[] = {"error", "warn", "info", "debug"};
+    return kNames[static_cast<u32>(level) & 3];
+}
+
+std::string_view errno_name(Errno e) {
+    for (const ErrnoName& row : kErrnoNames)
+        if (row.value == e) return row.name;
+    return "an unknown errno";
+}
+
+}  // namespace
+
+std::string fault_text(const sim::Fault& fault) {
+    using Kind = sim::Fault::Kind;
+    const std::string_view verdict = sim::verdict_of(fault.kind);
+    switch (fault.kind) {
+        case Kind::kPanic:
+            return fmt::format("{}: {}", verdict, panic_text(fault));
+        case Kind::kAssert: return fmt::format("{}: {}:{}", verdict, sim::source_file(fault.file), fault.line);
+        case Kind::kBadAccess:
+        case Kind::kTripleFault:
+            return fmt::format("{}: {:#x} ({} bytes) is not RAM", verdict, fault.args[0], fault.args[1]);
+        case Kind::kHang: return fmt::format("{}: {} platform calls and no end", verdict, fault.args[0]);
+        case Kind::kPurgatoryLoop:
+            return fmt::format("{}: the segments do not hash to the digest of the load", verdict);
+        case Kind::kImageCorrupted:
+            return fmt::format("{}: at {:#x}: {}", verdict, fault.args[0],
+                               sim::describe(static_cast<sim::ImageCheck>(fault.args[1])));
+        case Kind::kNone:
+        case Kind::kStackOverflow: break;
+    }
+    return std::string(verdict);
+}
+
+Play::Play(const Scenario& scenario, const Cell& cell, const RunOptions& options)
+    : scenario_(scenario), cell_(cell), options_(options) {
+    result_.scenario = scenario.file;
+    result_.title = scenario.title;
+    result_.cell = cell;
+    result_.profile = sim::generic_profile().name;
+}
+
+void Play::finding(Place place, std::string what, std::string detail) {
+    result_.findings.push_back({step_ != nullptr ? step_->index : 0, place, std::move(what), std::move(detail)});
+}
+
+void Play::finding(const Step& step, std::string what, std::string detail) {
+    result_.findings.push_back({step.index, step.place, std::move(what), std::move(detail)});
+}
+
+void Play::verified(std::string what) { result_.verified.push_back(std::move(what)); }
+
+bool Play::judge_fault(const Step& step, const sim::Fault& fault) {
+    dead_ = true;
+    const Ending ending = ending_of(fault.kind);
+    const std::string text = fault_text(fault);
+    if (step.outcome.ending == ending && text.find(step.outcome.panic) != std::string::npos) {
+        ended_as_expected_ = true;
+        verified(fmt::format("step {} ({}) ends as {}", step.index + 1, step.name, text));
+        return false;
+    }
+    result_.ending = ending;
+    finding(step.outcome.ending ? step.outcome.place : step.place, text,
+            step.outcome.ending ? fmt::format("expected {}", info(*step.outcome.ending).name) : "");
+    return false;
+}
+
+bool Play::judge_error(const Step& step, Errno error) {
+    if (step.outcome.error == error) {
+        ended_as_expected_ = true;
+        verified(fmt::format("step {} ({}) fails with {}", step.index + 1, step.name, errno_name(error)));
+        return false;
+    }
+    finding(step.outcome.error ? step.outcome.place : step.place,
+            fmt::format("{} failed with {}", step.name, errno_name(error)),
+            step.outcome.error ? fmt::format("expected {}", errno_name(*step.outcome.error)) : "");
+    return false;
+}
+
+bool Play::judge(const Step& step, const sim::Outcome& outcome) {
+    switch (outcome.kind) {
+        case sim::Outcome::Kind::kFault: return judge_fault(step, outcome.fault);
+        case sim::Outcome::Kind::kBreak: suspended_ = &step; return false;
+        case sim::Outcome::Kind::kReply:
+            if (outcome.reply.error != 0) return judge_error(step, static_cast<Errno>(outcome.reply.error));
+            return true;
+        case sim::Outcome::Kind::kBooted: return true;
+    }
+    return false;
+}
+
+void Play::check_expected_end(const Step& step) {
+    if (ended_as_expected_ || failed() || suspended_ != nullptr) return;
+    if (step.outcome.error)
+        finding(step.outcome.place, fmt::format("{} succeeded", step.name),
+                fmt::format("expected {}", errno_name(*step.outcome.error)));
+    else if (step.outcome.ending)
+        finding(step.outcome.place, fmt::format("{} went through", step.name),
+                fmt::format("expected {}", info(*step.outcome.ending).name));
+}
+
+std::optional<Reply> Play::send(Op op, std::initializer_list<u64> args, std::string_view text) {
+    const sim::Outcome outcome = machine().command(op, args, text);
+    if (!judge(*step_, outcome)) return std::nullopt;
+    return outcome.reply;
+}
+
+std::optional<Reply> Play::ask(Query what, u64 index) {
+    const sim::Outcome outcome = machine().command(Op::kQuery, {static_cast<u64>(what), index});
+    if (outcome.kind == sim::Outcome::Kind::kReply && outcome.reply.error == 0) return outcome.reply;
+    if (outcome.kind == sim::Outcome::Kind::kFault) {
+        dead_ = true;
+        finding(*step_, fault_text(outcome.fault), "while the kernel was asked about itself");
+    }
+    return std::nullopt;
+}
+
+void Play::collect_log() {
+    const auto lines = machine().events().lines();
+    for (; log_seen_ < lines.size(); ++log_seen_) {
+        const sim::Event& line = lines[log_seen_];
+        result_.log.push_back({step_->index, scenario_.kernels[running_].name, std::string(level_name(line.level)),
+                               machine().events().text(line)});
+    }
+}
+
+void Play::collect_phases() {
+    const sim::Ledger& ledger = machine().ledger();
+    for (const PhaseInfo& p : kPhases) {
+        PhaseWork w{.phase = p.phase, .work = {}, .time_ns = ledger.phase_ns(p.phase)};
+        for (const WorkInfo& unit : kWorks) w.work[static_cast<u32>(unit.work)] = ledger.work(p.phase, unit.work);
+        if (w.time_ns != 0 || std::any_of(w.work.begin(), w.work.end(), [](u64 n) { return n != 0; }))
+            result_.phases.push_back(w);
+    }
+}
+
+void Play::play_step(const Step& step) {
+    step_ = &step;
+    ended_as_expected_ = false;
+    const bool continues = std::holds_alternative<step::Continue>(step.action);
+    const bool host_only = std::holds_alternative<step::HostPoke>(step.action) ||
+                           std::holds_alternative<step::Save>(step.action);
+    if (suspended_ != nullptr && !continues && !host_only) {
+        finding(step, fmt::format("{} while step {} stands at its break", step.name, suspended_->index + 1),
+                "only poke, save and continue can follow a break");
+        return;
+    }
+    if (dead_ && !std::holds_alternative<step::Expect>(step.action) && !host_only) {
+        finding(step, fmt::format("no kernel is left for {}", step.name));
+        return;
+    }
+    if (machine_ && suspended_ == nullptr) {
+        machine_->begin_step();
+        if (step.break_at) machine_->set_break({step.break_at->site, step.break_at->nth});
+        for (const ScheduledPoke& p : step.at)
+            machine_->add_action({p.when.site, p.when.nth}, [this, &p] { poke(p.poke); });
+    }
+    std::visit([this](const auto& action) { play(action); }, step.action);
+    check_expected_end(step);
+    if (machine_) collect_log();
+}
+
+RunResult Play::run() {
+    if (cell_.target != Target::kNative) {
+        result_.verdict = Verdict::kSkipped;
+        result_.message = "this build has no guest target; run with --target native";
+        return result_;
+    }
+    try {
+        for (const Step& step : scenario_.steps) {
+            if (options_.on_step) options_.on_step(step.index);
+            play_step(step);
+            if (failed()) break;
+            ++result_.steps_done;
+        }
+        if (!failed() && suspended_ != nullptr)
+            verified(fmt::format("stopped at the break of step {}", suspended_->index + 1));
+        result_.verdict = failed() ? Verdict::kFail : Verdict::kPass;
+    } catch (const Unusable& e) {
+        result_.verdict = e.verdict;
+        result_.message = e.message;
+    }
+    if (machine_) {
+        collect_phases();
+        result_.state_hash = machine_->state_hash().hex();
+        if (machine_->handover()) result_.handover_hash = machine_->handover()->hash;
+        if (result_.verdict == Verdict::kFail && !options_.save_on_fail.empty()) {
+            machine_->save(options_.save_on_fail, {{"regions", to_bytes(regions_)}, {"run", run_state()}});
+            result_.saved = options_.save_on_fail;
+        }
+    }
+    return result_;
+}
+
+RunResult run_cell(const Scenario& scenario, const Cell& cell, const RunOptions& options) {
+    return Play(scenario, cell, options).run();
+}
+
+}  // namespace baton::scenarios

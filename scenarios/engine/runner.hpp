@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Plays one scenario on one machine.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "scenarios/engine/result.hpp"
+#include "scenarios/engine/scenario.hpp"
+
+namespace baton::scenarios {
+
+struct RunOptions {
+    std::string image_folder;  // where the build's kernel images lie
+    std::string save_on_fail;  // write the machine of a failed run to this file; empty = do not
+    std::function<void(u32 step)> on_step;  // called as each step begins; for progress
+};
+
+/// Runs every step, in order, until one ends otherwise than the scenario says; then judges. Throws only for failures of
+/// the simulator itself. A target that this build does not have is Verdict::kSkipped; an image or machine file that
+/// cannot be read is Verdict::kBadInput.
+RunResult run_cell(const Scenario& scenario, const Cell& cell, const RunOptions& options);
+
+}  // namespace baton::scenarios

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "scenarios/engine/scenario.hpp"
+
+#include <fmt/format.h>
+
+#include "scenarios/engine/quantity.hpp"
+#include "scenarios/engine/result.hpp"
+
+namespace baton::scenarios {
+
+std::string cell_name(const Cell& cell) {
+    std::string name = fmt::format("{}, {}, {}, seed {}", geometry_of(cell.arch).name, info(cell.target).name,
+                                   quantity_text(cell.ram_bytes), cell.seed);
+    if (cell.fill != 0) name += fmt::format(", fill {:#04x}", cell.fill);
+    return name;
+}
+
+std::string to_text(const PlaceName& place) {
+    switch (place.kind) {
+        case PlaceKind::kPhys: return hex(place.phys);
+        case PlaceKind::kRegion: return "region " + place.region;
+        case PlaceKind::kSegment: return fmt::format("segment.{}", place.segment);
+        default: return std::string(kPlaces[static_cast<u32>(place.kind)].name);
+    }
+}
+
+std::string hex(PhysAddr address) { return fmt::format("{:#018x}", address.value); }
+
+std::string size_text(u64 bytes) {
+    struct Unit {
+        u64 bytes;
+        std::string_view name;
+    };
+    constexpr Unit kUnits[] = {{kTiB, "TiB"}, {kGiB, "GiB"}, {kMiB, "MiB"}, {kKiB, "KiB"}};
+    for (const Unit& unit : kUnits)
+        if (bytes != 0 && bytes % unit.bytes == 0) return fmt::format("{} {}", bytes / unit.bytes, unit.name);
+    return fmt::format("{} B", bytes);
+}
+
+}  // namespace baton::scenarios

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A scenario, parsed: plain data, checked, with nothing left to look up (language: docs/scenarios.md).
+//
+// A scenario is a matrix of machines, a few kernel images by name, and a list of steps. The parser (parse.hpp) makes
+// one from a TOML file; the engine expands the matrix into cells and run_cell (runner.hpp) plays the steps on each.
+// Every enumeration here is a table of the model or of places.hpp, so a name can only be spelled one way.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "model/errno.hpp"
+#include "model/geometry.hpp"
+#include "model/rules.hpp"
+#include "model/sites.hpp"
+#include "model/types.hpp"
+#include "scenarios/engine/diagnostic.hpp"
+#include "scenarios/engine/places.hpp"
+#include "scenarios/engine/verdict.hpp"
+
+namespace baton::scenarios {
+
+// --- the machine ----------------------------------------------------------------------------------------------------
+
+enum class Target : u32 { kNative, kGuest };
+struct TargetInfo {
+    Target target;
+    std::string_view name;
+    std::string_view meaning;
+};
+inline constexpr TargetInfo kTargets[] = {
+    {Target::kNative, "native", "the kernel runs as host code"},
+    {Target::kGuest, "guest", "the kernel runs on an emulated CPU"},
+};
+constexpr const TargetInfo& info(Target t) { return kTargets[static_cast<u32>(t)]; }
+
+/// The matrix: every combination is one cell.
+struct MachineMatrix {
+    std::vector<GeometryId> archs;
+    std::vector<Target> targets;
+    std::vector<u64> ram_bytes;
+    std::vector<u64> seeds;
+    std::vector<u8> fills;  // byte that fills RAM before power-on
+};
+
+/// One machine of the matrix.
+struct Cell {
+    GeometryId arch = GeometryId::kX86_64;
+    Target target = Target::kNative;
+    u64 ram_bytes = 0;
+    u64 seed = 0;
+    u8 fill = 0;
+};
+
+// --- kernels --------------------------------------------------------------------------------------------------------
+
+/// `[kernel.NAME]`: one kernel image. What is written here goes into the image file before it is loaded (D11).
+struct KernelSpec {
+    std::string name;
+    Place place;
+    Generation generation = Generation::k6_18;
+    KexecBase kexec_base = KexecBase::k6_14;
+    u64 cma_align_bytes = 0;  // 0 = the geometry's pageblock
+    u32 options = kOptionScratchFloor;
+    u64 defects[2] = {};      // the generation's, with the scenario's additions and removals
+    std::string command_line;
+    std::string image;        // path of another image file; empty = the build's image of the cell's architecture
+};
+
+// --- what steps work on ---------------------------------------------------------------------------------------------
+
+/// How blocks were, or are to be, preserved: as folios (one bit a block) or as runs of pages (split by address).
+enum class BlockKind : u32 { kFolio, kPages };
+
+/// Memory a step works on: pages of a named region, or a bare physical address (negative tests).
+struct Range {
+    std::string region;           // empty: `at` is meant
+    std::optional<PhysAddr> at;   // `phys`
+    u64 first = 0;                // page of the region where it starts, over all its blocks in order
+    std::optional<u64> pages;     // nothing: to the end of the region (with `phys`: one page)
+    std::optional<BlockKind> as;  // nothing: as the region was allocated (with `phys`: folio)
+    bool whole() const { return !at && first == 0 && !pages; }
+};
+
+/// Bytes of physical memory that the host changes: the hand that breaks things.
+struct Poke {
+    PlaceName target;        // resolved when the step that holds it begins
+    u64 offset = 0;          // bytes into the place
+    bool exclusive_or = false;
+    std::vector<u8> bytes;   // in memory order
+    Place place;             // in the scenario file
+};
+
+/// The k-th time (from 1, counted from the step's start) that a schedule point is announced.
+struct SitePoint {
+    Site site = Site::kCount;
+    u64 nth = 1;
+};
+
+/// `[[step.at]]`: a host action inside a step.
+struct ScheduledPoke {
+    SitePoint when;
+    Poke poke;
+};
+
+// --- steps, one struct a kind (kinds: steps.hpp) --------------------------------------------------------------------
+
+namespace step {
+
+/// Powers the machine on: the boot loader role of D26. Only once, unless the machine is replaced by `load`.
+struct Boot {
+    u32 kernel = 0;  // index into Scenario::kernels
+    std::optional<std::string> command_line;  // instead of the kernel's own
+    u64 initrd_bytes = 0;                     // 0 = none; content is a function of (seed, size)
+};
+/// Allocates user memory: `count` blocks, each a folio of 2^order pages or a run of `pages` pages.
+struct Alloc {
+    std::string region;
+    BlockKind kind = BlockKind::kFolio;
+    Order order;
+    u64 pages = 0;
+    u64 count = 1;
+};
+struct Free { std::string region; };
+/// The host writes the pattern of (seed, address, region) as userspace of the running kernel (D25).
+struct Fill { std::string region; };
+struct Preserve { Range range; };
+struct Unpreserve { Range range; };
+struct Restore { Range range; };
+struct Finalise {};
+struct Abort {};
+struct KexecFileLoad {
+    u32 kernel = 0;
+    std::optional<std::string> command_line;
+    u64 initrd_bytes = 0;
+};
+struct KexecUnload {};
+/// reboot(KEXEC): done when the next kernel takes commands.
+struct Exec {};
+struct SubtreeAdd {
+    std::string name;
+    Range range;  // its first address is the blob
+};
+/// The blob's address must be the start of `range`, if one is given.
+struct SubtreeGet {
+    std::string name;
+    std::optional<Range> range;
+};
+struct HostPoke { Poke poke; };
+struct Save { std::string file; };  // absolute
+struct Load { std::string file; };
+/// Goes on after a `break`, or after `load` of a machine that was saved at one.
+struct Continue {};
+
+/// Everything that is given must hold; each failure is a finding of its own.
+struct Expect {
+    // of a region, block by block
+    std::string region;
+    std::optional<bool> intact;        // content equals what was last filled, at the addresses now known
+    std::optional<bool> same_address;  // its blocks are where they were when they were allocated or first reserved
+    std::optional<bool> reserved;      // every page has the reserved flag
+    std::optional<bool> free;          // every page is in the page allocator
+    std::optional<Order> order;        // of every block's head page
+    std::optional<bool> tails;         // every page of a block but the first is a tail page of it
+    std::optional<u64> refcount;       // of every block's head page
+    // of the running kernel
+    std::optional<bool> kho_boot;
+    std::optional<bool> kho_enabled;
+    std::optional<bool> finalised;
+    std::optional<u64> scratch_count;     // live scratch areas
+    std::optional<u64> preserved_blocks;  // in the outgoing tracker
+    std::optional<u64> preserved_pages;
+    std::optional<u64> incoming_blocks;   // in the tracker that was handed over
+    std::optional<Generation> generation;
+    std::optional<bool> initrd_intact;    // the initrd of this kernel lies where it was told, with its content
+    std::optional<bool> swapped;          // the last relocation exchanged pages instead of copying them
+    std::vector<std::string> log;         // each is part of a line this kernel logged
+    std::vector<std::string> no_log;
+};
+
+using Action = std::variant<Boot, Alloc, Free, Fill, Preserve, Unpreserve, Restore, Finalise, Abort, KexecFileLoad,
+                            KexecUnload, Exec, SubtreeAdd, SubtreeGet, HostPoke, Save, Load, Continue, Expect>;
+
+}  // namespace step
+
+/// What a step must come to. Nothing set: it must succeed.
+struct Outcome {
+    std::optional<Errno> error;    // expect_error
+    std::optional<Ending> ending;  // expect_verdict; expect_panic implies kPanic
+    std::string panic;             // part of the panic's text; empty = any
+    Place place;                   // where it is written
+};
+
+struct Step {
+    u32 index = 0;          // from 0; people see it from 1
+    std::string_view name;  // of its kind, from kStepKinds
+    Place place;
+    step::Action action;
+    Outcome outcome;
+    std::optional<SitePoint> break_at;
+    std::vector<ScheduledPoke> at;  // in file order
+};
+
+struct Scenario {
+    std::string file;         // as given on the command line
+    std::string title;
+    std::string description;
+    MachineMatrix machine;
+    u64 budget_calls = 0;     // of one step; 0 = the machine's default
+    std::vector<KernelSpec> kernels;
+    std::vector<Step> steps;
+};
+
+/// "aarch64, native, 512M, seed 7": the cell for people; the RAM fill is named when it is not 0.
+std::string cell_name(const Cell& cell);
+
+}  // namespace baton::scenarios

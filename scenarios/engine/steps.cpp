@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "scenarios/engine/steps.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "model/kexec/kexec.hpp"
+#include "scenarios/engine/limits.hpp"
+
+namespace baton::scenarios {
+namespace {
+
+constexpr StepKey kCommonKeys[] = {
+    {"break", "site", "stop at this schedule point, e.g. \"relocate.page#3\"; `continue` goes on"},
+    {"at", "tables", "`[[step.at]]`: `site` and the keys of `poke`, done by the host when the site is reached"},
+    {"expect_verdict", "verdict", "the kernel must end like this (`baton list --verdicts`)"},
+    {"expect_panic", "text", "the kernel must panic, with a message that contains this"},
+    {"expect_error", "errno", "the command must fail with this, e.g. \"EADDRNOTAVAIL\""},
+};
+
+}  // namespace
+
+std::span<const StepKey> common_keys(StepActor actor) {
+    const std::span all(kCommonKeys);
+    switch (actor) {
+        case StepActor::kHost: return {};
+        case StepActor::kBoot: return all.first(all.size() - 1);
+        case StepActor::kCommand: return all;
+    }
+    return {};
+}
+
+std::span<const StepKind> step_kinds() {
+    static const std::vector<StepKind> kinds = [] {
+        std::vector<StepKind> all;
+        for (const std::span<const StepKind> group :
+             {machine_steps(), memory_steps(), kho_steps(), kexec_steps(), expect_steps()})
+            all.insert(all.end(), group.begin(), group.end());
+        return all;
+    }();
+    return kinds;
+}
+
+const StepKind* find_step_kind(std::string_view name) {
+    for (const StepKind& kind : step_kinds())
+        if (kind.name == name) return &kind;
+    return nullptr;
+}
+
+Range parse_range(Fields& fields) {
+    Range range;
+    constexpr std::string_view kWhere[] = {"region", "phys"};
+    const auto where = fields.exactly_one(kWhere);
+    if (where == "region") range.region = fields.name("region").value_or("");
+    if (where == "phys") {
+        if (const auto address = fields.quantity("phys", true)) range.at = PhysAddr{*address};
+        if (fields.has("first"))
+            fields.error("first", "\"first\" counts pages of a region", "with \"phys\", give the address itself");
+    }
+    range.first = fields.integer("first", 0, kPagesMax).value_or(0);
+    range.pages = fields.integer("pages", 1, kPagesMax);
+    constexpr std::string_view kKinds[] = {"folio", "pages"};
+    if (const auto kind = fields.choice("as", {"way to treat blocks", kKinds}))
+        range.as = *kind == 0 ? BlockKind::kFolio : BlockKind::kPages;
+    return range;
+}
+
+namespace {
+
+/// `place = "kho.fdt"`, `place = "segment.3"`.
+PlaceName parse_place(Fields& fields) {
+    PlaceName place;
+    const Value& value = *fields.value("place");
+    constexpr std::string_view kSegmentPrefix = "segment.";
+    if (value.type == Value::Type::kText && value.text.starts_with(kSegmentPrefix)) {
+        place.kind = PlaceKind::kSegment;
+        const std::string_view digits = std::string_view(value.text).substr(kSegmentPrefix.size());
+        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), place.segment);
+        if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size() ||
+            place.segment >= kKexecSegmentsMax)
+            fields.error("place", fmt::format("\"{}\" is not a segment", value.text),
+                         fmt::format("\"segment.0\" to \"segment.{}\"", kKexecSegmentsMax - 1));
+        return place;
+    }
+    std::vector<std::string_view> names;
+    std::vector<PlaceKind> kinds;
+    for (const PlaceInfo& row : kPlaces) {
+        if (row.name.empty()) continue;
+        names.push_back(row.name);
+        kinds.push_back(row.kind);
+    }
+    if (const auto chosen = fields.choice("place", {"place", names})) place.kind = kinds[*chosen];
+    return place;
+}
+
+}  // namespace
+
+Poke parse_poke(Fields& fields) {
+    Poke poke;
+    poke.place = fields.place();
+    constexpr std::string_view kWhere[] = {"region", "place", "phys"};
+    const auto where = fields.exactly_one(kWhere);
+    if (where == "region") poke.target = {PlaceKind::kRegion, {}, fields.name("region").value_or(""), 0};
+    if (where == "place") poke.target = parse_place(fields);
+    if (where == "phys") poke.target.phys = PhysAddr{fields.quantity("phys", true).value_or(0)};
+    poke.offset = fields.quantity("offset", true).value_or(0);
+    constexpr std::string_view kWhat[] = {"bytes", "xor"};
+    if (const auto what = fields.exactly_one(kWhat)) {
+        poke.exclusive_or = *what == "xor";
+        poke.bytes = fields.hex_bytes(*what).value_or(std::vector<u8>{});
+        if (poke.exclusive_or && !poke.bytes.empty() && std::ranges::all_of(poke.bytes, [](u8 b) { return b == 0; }))
+            fields.error("xor", "\"xor\" with zeros changes nothing", "set the bits that are to change");
+    }
+    return poke;
+}
+
+u32 parse_kernel_name(Fields& fields, const StepContext& context) {
+    std::vector<std::string_view> names;
+    for (const KernelSpec& kernel : context.kernels) names.push_back(kernel.name);
+    return static_cast<u32>(fields.choice("kernel", {"kernel", names, "define it as [kernel.NAME]"}).value_or(0));
+}
+
+std::optional<std::string> parse_command_line(Fields& fields) {
+    auto text = fields.text("cmdline");
+    if (!text) return {};
+    if (text->size() > kCommandLineBytesMax) {
+        fields.error("cmdline", fmt::format("the command line has {} bytes", text->size()),
+                     fmt::format("at most {}", kCommandLineBytesMax));
+        return {};
+    }
+    if (std::ranges::any_of(*text, [](char c) { return c < ' ' || c > '~'; })) {
+        fields.error("cmdline", "the command line holds a character that is not printable ASCII");
+        return {};
+    }
+    return text;
+}
+
+u64 parse_initrd(Fields& fields) { return fields.size("initrd", 1, kInitrdBytesMax).value_or(0); }
+
+std::optional<SitePoint> parse_site_point(const Value& value, std::string_view key, DiagnosticSink& sink) {
+    const auto text = as_text(value, key, sink);
+    if (!text) return {};
+    const std::size_t hash = text->find('#');
+    SitePoint point;
+    if (hash != std::string::npos) {
+        const std::string_view digits = std::string_view(*text).substr(hash + 1);
+        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), point.nth);
+        if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size() || point.nth == 0 ||
+            point.nth > kNthMax) {
+            sink.add(value.place, fmt::format("\"{}\" does not say which time", *text),
+                     fmt::format("a number from 1 to {} after '#', e.g. \"relocate.page#3\"", kNthMax));
+            return {};
+        }
+    }
+    Value name = value;
+    name.text = text->substr(0, hash);
+    static const std::vector<std::string_view> names = names_of(kSites);
+    const auto chosen = as_choice(name, key, {"site", names, "`baton points` lists them"}, sink);
+    if (!chosen) return {};
+    point.site = kSites[*chosen].site;
+    return point;
+}
+
+}  // namespace baton::scenarios

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The `expect` step: each key is one expectation, checked on its own.
+#include <fmt/format.h>
+
+#include "scenarios/engine/limits.hpp"
+#include "scenarios/engine/steps.hpp"
+
+namespace baton::scenarios {
+namespace {
+
+constexpr StepKey kRegionKeys[] = {
+    {"intact", "bool", "its bytes are what was last filled in"},
+    {"same_address", "bool", "its blocks are where they first were"},
+    {"reserved", "bool", "every page is reserved"},
+    {"free", "bool", "every page is in the page allocator"},
+    {"order", "integer", "the head page of every block has this order"},
+    {"tails", "bool", "the other pages of every block are its tail pages"},
+    {"refcount", "integer", "of the head page of every block"},
+};
+
+constexpr StepKey kKernelKeys[] = {
+    {"kho_boot", "bool", "the running kernel accepted a handover"},
+    {"kho_enabled", "bool", "its own handover is ready"},
+    {"finalised", "bool", "its handover is frozen"},
+    {"scratch_count", "integer", "how many scratch areas it has"},
+    {"preserved_blocks", "integer", "blocks it preserves"},
+    {"preserved_pages", "integer", "pages they cover"},
+    {"incoming_blocks", "integer", "blocks it was handed"},
+    {"generation", "name", "its generation (`baton list --generations`)"},
+    {"initrd_intact", "bool", "its initrd lies where it was told, with its content"},
+    {"swapped", "bool", "the last relocation exchanged pages instead of copying them"},
+    {"log", "text or array", "it logged a line that contains this"},
+    {"no_log", "text or array", "it logged no line that contains this"},
+};
+
+step::Action parse_expect(Fields& fields, const StepContext&) {
+    step::Expect e;
+    e.region = fields.name("region").value_or("");
+    e.intact = fields.boolean("intact");
+    e.same_address = fields.boolean("same_address");
+    e.reserved = fields.boolean("reserved");
+    e.free = fields.boolean("free");
+    if (const auto order = fields.integer("order", 0, kOrderMax)) e.order = Order{static_cast<u32>(*order)};
+    e.tails = fields.boolean("tails");
+    e.refcount = fields.integer("refcount", 0, kCountMax);
+    e.kho_boot = fields.boolean("kho_boot");
+    e.kho_enabled = fields.boolean("kho_enabled");
+    e.finalised = fields.boolean("finalised");
+    e.scratch_count = fields.integer("scratch_count", 0, kCountMax);
+    e.preserved_blocks = fields.integer("preserved_blocks", 0, kPagesMax);
+    e.preserved_pages = fields.integer("preserved_pages", 0, kPagesMax);
+    e.incoming_blocks = fields.integer("incoming_blocks", 0, kPagesMax);
+    static const std::vector<std::string_view> generations = names_of(kGenerations);
+    if (const auto chosen = fields.choice("generation", {"generation", generations}))
+        e.generation = kGenerations[*chosen].id;
+    e.initrd_intact = fields.boolean("initrd_intact");
+    e.swapped = fields.boolean("swapped");
+    e.log = fields.texts("log");
+    e.no_log = fields.texts("no_log");
+
+    for (std::string_view key : {"log", "no_log"})
+        if (std::ranges::count(key == "log" ? e.log : e.no_log, "") != 0)
+            fields.error(key, fmt::format("\"{}\" is empty, which every line contains", key), "name what to look for");
+
+    std::string_view of_region;
+    for (const StepKey& key : kRegionKeys)
+        if (fields.has(key.name)) of_region = key.name;
+    bool of_kernel = false;
+    for (const StepKey& key : kKernelKeys) of_kernel |= fields.has(key.name);
+    if (!of_region.empty() && !fields.has("region"))
+        fields.error(of_region, fmt::format("\"{}\" is about a region, and none is named", of_region),
+                     "add \"region\"");
+    if (fields.has("region") && of_region.empty())
+        fields.error("region", "nothing is expected of the region", "add e.g. intact = true");
+    if (of_region.empty() && !of_kernel && !fields.has("region"))
+        fields.sink().add(fields.place(), "nothing is expected", "add e.g. kho_boot = true, or region and intact");
+    return e;
+}
+
+std::vector<StepKey> keys() {
+    std::vector<StepKey> all{{"region", "name", "the region that the next keys are about"}};
+    all.insert(all.end(), std::begin(kRegionKeys), std::end(kRegionKeys));
+    all.insert(all.end(), std::begin(kKernelKeys), std::end(kKernelKeys));
+    return all;
+}
+
+}  // namespace
+
+std::span<const StepKind> expect_steps() {
+    static const std::vector<StepKind> kinds = {
+        {"expect", StepActor::kHost, "check; all keys must hold, each that does not is a finding of its own", keys(),
+         parse_expect},
+    };
+    return kinds;
+}
+
+}  // namespace baton::scenarios

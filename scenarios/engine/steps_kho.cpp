@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Steps that drive Kexec HandOver (docs/specs/kho.md §1.10).
+#include "scenarios/engine/steps.hpp"
+
+namespace baton::scenarios {
+namespace {
+
+step::Action parse_preserve(Fields& fields, const StepContext&) { return step::Preserve{parse_range(fields)}; }
+step::Action parse_unpreserve(Fields& fields, const StepContext&) { return step::Unpreserve{parse_range(fields)}; }
+step::Action parse_restore(Fields& fields, const StepContext&) { return step::Restore{parse_range(fields)}; }
+step::Action parse_finalise(Fields&, const StepContext&) { return step::Finalise{}; }
+step::Action parse_abort(Fields&, const StepContext&) { return step::Abort{}; }
+
+step::Action parse_subtree_add(Fields& fields, const StepContext&) {
+    return step::SubtreeAdd{fields.name("name").value_or(""), parse_range(fields)};
+}
+step::Action parse_subtree_get(Fields& fields, const StepContext&) {
+    step::SubtreeGet get{fields.name("name").value_or(""), {}};
+    if (fields.has("region") || fields.has("phys") || fields.has("first")) get.range = parse_range(fields);
+    return get;
+}
+
+std::vector<StepKey> range_keys() { return {std::begin(kRangeKeys), std::end(kRangeKeys)}; }
+
+/// The range keys that say where a blob begins, after the subtree's name.
+std::vector<StepKey> subtree_keys() {
+    return {{"name", "name", "of the child node", true}, kRangeKeys[0], kRangeKeys[1], kRangeKeys[2]};
+}
+
+}  // namespace
+
+std::span<const StepKind> kho_steps() {
+    static const std::vector<StepKind> kinds = {
+        {"preserve", StepActor::kCommand, "hand memory over", range_keys(), parse_preserve},
+        {"unpreserve", StepActor::kCommand, "take that back", range_keys(), parse_unpreserve},
+        {"restore", StepActor::kCommand, "turn memory that was handed over into ordinary user memory", range_keys(),
+         parse_restore},
+        {"finalise", StepActor::kCommand, "freeze and serialise what is preserved", {}, parse_finalise},
+        {"abort", StepActor::kCommand, "take finalise back", {}, parse_abort},
+        {"subtree_add", StepActor::kCommand, "add a child to the root FDT", subtree_keys(), parse_subtree_add},
+        {"subtree_get", StepActor::kCommand, "look a child of the incoming FDT up; given a range, it must start there",
+         subtree_keys(), parse_subtree_get},
+    };
+    return kinds;
+}
+
+}  // namespace baton::scenarios

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Steps on named regions of user memory.
+#include "scenarios/engine/limits.hpp"
+#include "scenarios/engine/steps.hpp"
+
+namespace baton::scenarios {
+namespace {
+
+step::Action parse_alloc(Fields& fields, const StepContext&) {
+    step::Alloc alloc;
+    alloc.region = fields.name("region").value_or("");
+    constexpr std::string_view kShapes[] = {"order", "pages"};
+    if (fields.exactly_one(kShapes) == "pages") {
+        alloc.kind = BlockKind::kPages;
+        alloc.pages = fields.integer("pages", 1, kPagesMax).value_or(1);
+    }
+    alloc.order = Order{static_cast<u32>(fields.integer("order", 0, kOrderMax).value_or(0))};
+    alloc.count = fields.integer("count", 1, kCountMax).value_or(1);
+    return alloc;
+}
+step::Action parse_free(Fields& fields, const StepContext&) { return step::Free{fields.name("region").value_or("")}; }
+step::Action parse_fill(Fields& fields, const StepContext&) { return step::Fill{fields.name("region").value_or("")}; }
+
+}  // namespace
+
+std::span<const StepKind> memory_steps() {
+    static const std::vector<StepKind> kinds = {
+        {"alloc", StepActor::kCommand, "allocate user memory and give it a name",
+         {{"region", "name", "a new name", true},
+          {"order", "integer", "folios of 2^order pages, or"},
+          {"pages", "integer", "runs of this many pages"},
+          {"count", "integer", "how many blocks; 1"}},
+         parse_alloc},
+        {"free", StepActor::kCommand, "free every block of a region",
+         {{"region", "name", "the region", true}}, parse_free},
+        {"fill", StepActor::kHost, "write a pattern of (seed, address, region) as the kernel's userspace would",
+         {{"region", "name", "the region", true}}, parse_fill},
+    };
+    return kinds;
+}
+
+}  // namespace baton::scenarios

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sim/machine.hpp"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "model/kernel.hpp"
+#include "sim/boot/loader.hpp"
+#include "sim/native/runner.hpp"
+#include "sim/source_files.hpp"
+#include "sim/time/profile.hpp"
+
+namespace baton::sim {
+
+Machine::Machine(const MachineConfig& config)
+    : config_(config),
+      map_(geometry_of(config.geometry).isa, config.ram_bytes),
+      memory_(map_.ram),
+      hasher_(memory_),
+      snapshots_(memory_),
+      ledger_(generic_profile()),
+      runner_(std::make_unique<NativeRunner>(geometry_of(config.geometry).isa, static_cast<Services&>(*this), memory_.view())) {
+    if (config.fill != 0) memory_.fill_pattern(config.fill);
+    ledger_.set_page_size(geometry().page_size());
+}
+
+Machine::~Machine() = default;
+
+// --- steps ----------------------------------------------------------------------------------------------------------
+
+void Machine::begin_step() {
+    calls_left_ = config_.budget_calls;
+    seen_ = {};
+    position_ = {};
+    break_.reset();
+    actions_.clear();
+    writes_.clear();
+    replayed_writes_.clear();
+    instant_.reset();
+    pending_ = Pending::kNone;
+}
+
+void Machine::add_action(SiteHit at, std::function<void()> action) { actions_.push_back({at, std::move(action)}); }
+
+Outcome Machine::boot(const ImageFile& image, std::string_view command_line, std::span<const u8> initrd) {
+    const LoadedBoot loaded = load_for_boot(map_, memory_, image, command_line, initrd);
+    start_image_ = loaded.image;
+    start_argument_ = loaded.argument;
+    return go(Pending::kStart);
+}
+
+Outcome Machine::command(Op op, std::initializer_list<u64> args, std::string_view text) {
+    if (state_ != State::kWaiting) throw std::logic_error("command for a kernel that does not wait");
+    Kernel& k = *reinterpret_cast<Kernel*>(memory_.claim({kernel_, sizeof(Kernel)}));
+    Command& c = k.mailbox.command;
+    c.sequence = k.executed + 1;
+    c.op = static_cast<u32>(op);
+    std::fill(std::begin(c.args), std::end(c.args), u64{0});
+    std::copy(args.begin(), args.end(), c.args);
+    c.text_bytes = static_cast<u32>(std::min<std::size_t>(text.size(), kCommandTextMax - 1));
+    std::memset(c.text, 0, sizeof(c.text));
+    std::memcpy(c.text, text.data(), c.text_bytes);
+    return go(Pending::kCommand);
+}
+
+Outcome Machine::proceed() { return settle(runner_->proceed()); }
+
+Outcome Machine::go(Pending what) {
+    pending_ = what;
+    remember_instant();
+    switch (what) {
+        case Pending::kStart: return settle(runner_->start(start_image_, start_argument_));
+        case Pending::kCommand:
+            if (!parked_) {
+                // A restored machine has no kernel on a stack yet: its command loop begins and waits.
+                const Stop stop = runner_->resume(kernel_);
+                if (stop.kind != Stop::Kind::kIdle) return settle(stop);
+            }
+            return settle(runner_->proceed());
+        case Pending::kTransfer: return settle(runner_->transfer(jump_));
+        case Pending::kNone: break;
+    }
+    throw std::logic_error("nothing to go on with");
+}
+
+// What a runner's stop means for the machine. Leaving one kernel is not an end: the next one is entered at once.
+Outcome Machine::settle(Stop stop) {
+    while (stop.kind == Stop::Kind::kLeft) {
+        jump_ = stop.jump;
+        state_ = State::kJumped;
+        parked_ = false;
+        if (const Kernel* k = kernel(); k != nullptr) sender_generation_ = k->config.generation;
+        pending_ = Pending::kTransfer;
+        remember_instant();
+        stop = runner_->transfer(jump_);
+    }
+    Outcome out;
+    if (stop.kind == Stop::Kind::kBreak) {
+        state_ = State::kBreak;
+        out.kind = Outcome::Kind::kBreak;
+        out.stopped_at = position_;
+        return out;
+    }
+    if (stop.kind == Stop::Kind::kFault) {
+        state_ = State::kDead;
+        out.kind = Outcome::Kind::kFault;
+        out.fault = stop.fault;
+        return out;
+    }
+    state_ = State::kWaiting;
+    parked_ = true;
+    const bool booted = pending_ == Pending::kStart || pending_ == Pending::kTransfer;
+    out.kind = booted ? Outcome::Kind::kBooted : Outcome::Kind::kReply;
+    pending_ = Pending::kNone;
+    if (!booted) out.reply = kernel()->mailbox.reply;
+    return out;
+}
+
+void Machine::enter_kernel(PhysAddr image, u64 argument) {
+    const Geometry& g = geometry();
+    const auto boot = read_boot_handover(g.isa, {argument}, reader());
+    kernel_ = image + kKernelOffset;
+    initrd_ = boot ? boot->initrd : PhysRange{};
+    if (sender_generation_ == 0) return;  // a cold boot: nobody handed anything over
+    SeenHandover seen;
+    if (boot && boot->fdt.value != 0) {
+        seen.boot = *boot;
+        seen.handover = read_handover(*boot, g, rules_for(static_cast<Generation>(sender_generation_)), reader());
+        seen.hash = handover_hash(seen.boot, seen.handover, g, reader());
+    }
+    handover_ = std::move(seen);
+}
+
+// --- looking and touching -------------------------------------------------------------------------------------------
+
+bool Machine::host_write(PhysAddr a, std::span<const u8> bytes) {
+    if (!memory_.write(a, bytes)) return false;
+    if (pending_ != Pending::kNone) writes_.push_back({position_, a, {bytes.begin(), bytes.end()}});
+    return true;
+}
+
+RamReader Machine::reader() const {
+    return [this](PhysAddr a, std::span<u8> bytes) { return memory_.read(a, bytes); };
+}
+
+const Kernel* Machine::kernel() const {
+    if (kernel_.value == 0) return nullptr;
+    return reinterpret_cast<const Kernel*>(memory_.bytes({kernel_, sizeof(Kernel)}));
+}
+
+Hash128 Machine::state_hash() {
+    StateHash h(hasher_.value());
+    h.add("machine.state", static_cast<u64>(state_));
+    h.add("machine.kernel", kernel_.value);
+    h.add("cpu.root", root_.value);
+    h.add("time.now_ps", ledger_.now_ns());
+    if (state_ == State::kJumped) h.add("cpu.head", jump_.head).add("cpu.start", jump_.start.value);
+    return h.value();
+}
+
+namespace {
+Hash128 content_hash(const u8* frame) {
+    const XXH128_hash_t h = XXH3_128bits(frame, kFrameSize);
+    return {static_cast<u128>(h.high64) << 64 | h.low64};
+}
+}  // namespace
+
+void Machine::hash_frames(PhysRange range, FrameHashes& into) {
+    const FrameSet& ever = memory_.ever();
+    for (u64 f = range.start.value >> kFrameShift; f < range.end().value >> kFrameShift; ++f) {
+        if (!memory_.is_ram({{f << kFrameShift}, kFrameSize})) return;
+        if (ever.contains(f)) into[f] = content_hash(memory_.frame(f));
+    }
+}
+
+Hash128 Machine::untouched_frame_hash() const {
+    std::array<u8, kFrameSize> page;
+    page.fill(memory_.background());
+    return content_hash(page.data());
+}
+
+// --- services: called from inside a kernel --------------------------------------------------------------------------
+
+bool Machine::spend() {
+    if (calls_left_ == 0) return false;
+    --calls_left_;
+    return true;
+}
+
+SiteAction Machine::at(Site site, u64 arg0, u64 arg1) {
+    const u64 n = ++seen_[static_cast<u32>(site)];
+    position_ = {site, n};
+    ledger_.at(site);
+    events_.site(site, ledger_.now_ns(), arg0, arg1);
+    if (site == Site::kKernelEntry) enter_kernel({arg0}, arg1);
+    for (const RecordedWrite& w : replayed_writes_)
+        if (w.at == position_) host_write(w.to, w.bytes);
+    for (std::size_t i = 0; i < actions_.size(); ++i)
+        if (actions_[i].at == position_) actions_[i].run();
+    if (!spend()) return SiteAction::kHang;
+    if (break_ == position_) {
+        break_.reset();
+        return SiteAction::kBreak;
+    }
+    return SiteAction::kGoOn;
+}
+
+SiteAction Machine::charge(Work work, u64 amount) {
+    ledger_.charge(work, amount);
+    return spend() ? SiteAction::kGoOn : SiteAction::kHang;
+}
+
+void Machine::own(PhysRange range, Owner from, Owner to) {
+    ownership_.set(range, to);
+    events_.own(range, from, to, ledger_.now_ns());
+}
+
+// No device sits on the bus yet: every register is a hole.
+bool Machine::mmio_read(PhysAddr, u32, u64&) { return false; }
+bool Machine::mmio_write(PhysAddr, u32, u64) { return false; }
+
+void Machine::log(LogLevel level, Log id, const u64 (&args)[4]) {
+    events_.log(level, id, {args[0], args[1], args[2], args[3]}, ledger_.now_ns());
+}
+
+void Machine::warn(u32 file, u32 line) {
+    events_.note(LogLevel::kWarn, fmt::format("WARNING at {}:{}", source_file(file), line), ledger_.now_ns());
+}
+
+u64 Machine::now() { return ledger_.now_ns(); }
+
+u64 Machine::random(u32 stream) { return randoms_.try_emplace(stream, config_.seed, stream).first->second.next(); }
+
+}  // namespace baton::sim

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The whole machine: RAM, clock and ledger, ownership, event log, and whatever runs kernels on it.
+//
+// It is driven in steps. A step gives the kernel something to do and ends when the kernel waits again, is gone, or has
+// come to a break. Host actions can be hung on schedule points of the step. Between steps, and at the instant of a
+// jump, nothing lives on a kernel's stack, so the machine is RAM and a few numbers: it can be saved, loaded in another
+// process and continued (decisions D17, D22). Inside a step a save is the last such instant, and what to replay.
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/command.hpp"
+#include "model/geometry.hpp"
+#include "sim/events/event_log.hpp"
+#include "sim/handover/handover.hpp"
+#include "sim/image/image_file.hpp"
+#include "sim/memory/physical_memory.hpp"
+#include "sim/memory/saved_machine.hpp"
+#include "sim/memory/snapshot.hpp"
+#include "sim/memory/state_hash.hpp"
+#include "sim/memory_map.hpp"
+#include "sim/ownership/ownership_map.hpp"
+#include "sim/random.hpp"
+#include "sim/services.hpp"
+#include "sim/time/ledger.hpp"
+
+namespace baton {
+struct Kernel;
+}
+
+namespace baton::sim {
+
+struct MachineConfig {
+    GeometryId geometry = GeometryId::kX86_64;
+    u64 ram_bytes = 512 * kMiB;
+    u64 seed = 0;
+    u8 fill = 0;                  // what RAM holds at power-on
+    u64 budget_calls = 100'000'000;  // of one step (decision D31)
+};
+
+/// The nth time (from 1, since the step began) that a schedule point is announced.
+struct SiteHit {
+    Site site = Site::kCount;
+    u64 nth = 1;
+    bool operator==(const SiteHit&) const = default;
+};
+
+/// How a step ended.
+struct Outcome {
+    enum class Kind {
+        kReply,   // the kernel answered
+        kBooted,  // a kernel is up and waits for its first command
+        kBreak,   // stopped at the break of this step
+        kFault,   // the kernel is gone for good
+    } kind = Kind::kFault;
+    Reply reply{};
+    Fault fault;
+    SiteHit stopped_at;
+};
+
+/// Frame number → hash of its content.
+using FrameHashes = std::map<u64, Hash128>;
+
+/// What crossed a kexec, seen from outside at the first line of the next kernel.
+struct SeenHandover {
+    BootHandover boot;
+    Handover handover;  // empty when no KHO data was passed
+    std::string hash;   // handover_hash; empty likewise
+};
+
+class Machine final : private Services {
+public:
+    /// Throws MachineError.
+    explicit Machine(const MachineConfig& config);
+    ~Machine() override;
+
+    // --- steps ------------------------------------------------------------------------------------------------------
+
+    /// Forgets the last step's break, actions and counts; the next calls belong to a new step.
+    void begin_step();
+    void set_break(SiteHit at) { break_ = at; }
+    /// Runs `action` inside the schedule point, before any break there.
+    void add_action(SiteHit at, std::function<void()> action);
+
+    /// Power-on: the boot loader places the image (decision D26). Throws LoaderError for what cannot be placed.
+    Outcome boot(const ImageFile& image, std::string_view command_line, std::span<const u8> initrd);
+    /// One command; Op::kExec ends as kBooted of the next kernel. The kernel must be waiting.
+    Outcome command(Op op, std::initializer_list<u64> args = {}, std::string_view text = {});
+    /// Goes on after kBreak.
+    Outcome proceed();
+
+    bool waiting() const { return state_ == State::kWaiting; }
+    bool at_break() const { return state_ == State::kBreak; }
+
+    // --- looking and touching ---------------------------------------------------------------------------------------
+
+    const MachineConfig& config() const { return config_; }
+    const Geometry& geometry() const { return geometry_of(config_.geometry); }
+    const MachineMap& map() const { return map_; }
+    PhysicalMemory& memory() { return memory_; }
+    bool read(PhysAddr a, std::span<u8> bytes) const { return memory_.read(a, bytes); }
+    /// A write by the host. It is recorded with its place in the step, so that a replay makes it again.
+    bool host_write(PhysAddr a, std::span<const u8> bytes);
+    RamReader reader() const;
+    /// The running kernel's object in RAM; null when none runs.
+    const Kernel* kernel() const;
+    const OwnershipMap& ownership() const { return ownership_; }
+    const Ledger& ledger() const { return ledger_; }
+    const EventLog& events() const { return events_; }
+    /// Of the last hop; nothing before the first exec.
+    const std::optional<SeenHandover>& handover() const { return handover_; }
+    /// Where the running kernel was told its initrd lies; size 0 = none.
+    PhysRange initrd() const { return initrd_; }
+    bool last_jump_swapped() const { return jump_.three_way_swap; }
+    /// RAM, machine state, ledger (decision D32).
+    Hash128 state_hash();
+    /// Adds a hash of every frame of a range that anything ever wrote; the others hold what they held at power-on.
+    void hash_frames(PhysRange range, FrameHashes& into);
+    /// The hash of those others.
+    Hash128 untouched_frame_hash() const;
+
+    // --- saving -----------------------------------------------------------------------------------------------------
+
+    /// The machine now, or, at a break, the last instant before it with what to replay. `components` are the caller's
+    /// own named blobs. Throws SaveError.
+    void save(const std::filesystem::path& file, const SavedComponents& components);
+    /// A machine from a file, ready to go on: replayed to its break if it was saved at one (`outcome` says so).
+    struct Loaded {
+        std::unique_ptr<Machine> machine;
+        SavedMachine file;               // for the caller's own components
+        std::optional<Outcome> outcome;  // of the replay
+    };
+    /// `budget_calls` of the steps to come; 0 = as it was. Throws SaveError.
+    static Loaded load(const std::filesystem::path& file, u64 budget_calls);
+
+private:
+    enum class State : u32 { kOff, kWaiting, kBreak, kJumped, kDead };
+    /// What a step set going, to be done again from the last instant without a stack.
+    enum class Pending : u32 { kNone, kStart, kCommand, kTransfer };
+    struct RecordedWrite {
+        SiteHit at;
+        PhysAddr to;
+        std::vector<u8> bytes;
+    };
+    /// The machine where no kernel had anything on a stack.
+    struct Instant {
+        Snapshot ram;
+        SavedHeader header;
+        SavedComponents components;
+    };
+    struct Action {
+        SiteHit at;
+        std::function<void()> run;
+    };
+
+    // Services, called by the runner from inside a kernel.
+    SiteAction at(Site site, u64 arg0, u64 arg1) override;
+    SiteAction charge(Work work, u64 amount) override;
+    void own(PhysRange range, Owner from, Owner to) override;
+    bool mmio_read(PhysAddr reg, u32 width, u64& value) override;
+    bool mmio_write(PhysAddr reg, u32 width, u64 value) override;
+    void log(LogLevel level, Log id, const u64 (&args)[4]) override;
+    void warn(u32 file, u32 line) override;
+    u64 now() override;
+    u64 random(u32 stream) override;
+    void load_root(PhysAddr table) override { root_ = table; }
+    u64 budget() const override { return config_.budget_calls; }
+
+
+    Outcome settle(Stop stop);
+    Outcome go(Pending what);
+    void enter_kernel(PhysAddr image, u64 argument);
+    void remember_instant();
+    SavedHeader header() const;
+    SavedComponents components() const;
+    void put_state(ByteWriter& to) const;
+    void get_state(ByteReader& from);
+    void put_replay(ByteWriter& to) const;
+    void get_replay(ByteReader& from);
+    bool spend();
+
+    MachineConfig config_;
+    MachineMap map_;
+    PhysicalMemory memory_;
+    RamHash hasher_;
+    RamSnapshots snapshots_;
+    Ledger ledger_;
+    EventLog events_;
+    OwnershipMap ownership_;
+    std::unique_ptr<KernelRunner> runner_;
+
+    State state_ = State::kOff;
+    Pending pending_ = Pending::kNone;
+    PhysAddr start_image_;
+    u64 start_argument_ = 0;
+    platform::Jump jump_;
+    PhysAddr kernel_;  // Kernel object; 0 = none
+    PhysAddr root_;
+    PhysRange initrd_;
+    u32 sender_generation_ = 0;
+    std::optional<SeenHandover> handover_;
+    std::map<u32, Random> randoms_;
+    bool parked_ = false;  // the runner holds the waiting kernel's command loop
+
+    // This step.
+    u64 calls_left_ = 0;
+    std::array<u64, kSiteCount> seen_{};
+    SiteHit position_;
+    std::optional<SiteHit> break_;
+    std::vector<Action> actions_;
+    std::vector<RecordedWrite> writes_;
+    std::vector<RecordedWrite> replayed_writes_;
+    std::optional<Instant> instant_;  // kept only when the step has a break
+};
+
+}  // namespace baton::sim

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A machine in a file, and back (decisions D17, D22).
+//
+// A machine whose kernel waits is saved as it is. At a break a kernel is in the middle of something, on a stack that
+// cannot be saved: then the file holds the last instant without a stack, the host's writes since, and the break to run
+// to. Loading does that again, so both kinds go on to the same hash as if nothing had happened.
+#include <stdexcept>
+
+#include "model/kernel.hpp"
+#include "sim/machine.hpp"
+
+namespace baton::sim {
+namespace {
+
+inline constexpr u64 kRecordBytesMin = 8;
+
+void put_range(ByteWriter& to, PhysRange r) {
+    to.put(r.start.value);
+    to.put(r.size);
+}
+
+PhysRange get_range(ByteReader& from) {
+    const PhysAddr start{from.get<u64>()};
+    return {start, from.get<u64>()};
+}
+
+void put_jump(ByteWriter& to, const platform::Jump& j) {
+    for (u64 v : {j.head, j.start.value, j.control_page.value, j.root.value, j.idmap_root.value, j.swap_page.value,
+                  j.argument, j.page_size, u64{j.three_way_swap}})
+        to.put(v);
+}
+
+platform::Jump get_jump(ByteReader& from) {
+    u64 v[9];
+    for (u64& word : v) word = from.get<u64>();
+    return {v[0], {v[1]}, {v[2]}, {v[3]}, {v[4]}, {v[5]}, v[6], v[7], v[8] != 0};
+}
+
+void put_hit(ByteWriter& to, SiteHit h) {
+    to.put_string(h.site == Site::kCount ? "" : info(h.site).name);
+    to.put(h.nth);
+}
+
+SiteHit get_hit(ByteReader& from) {
+    const std::string name = from.get_string();
+    const u64 nth = from.get<u64>();
+    if (name.empty()) return {Site::kCount, nth};
+    for (const SiteInfo& row : kSites)
+        if (row.name == name) return {row.site, nth};
+    from.fail("names the unknown schedule point " + name);
+}
+
+}  // namespace
+
+void Machine::put_state(ByteWriter& to) const {
+    to.put(config_.ram_bytes);
+    to.put(config_.fill);
+    to.put(config_.budget_calls);
+    to.put(static_cast<u32>(state_));
+    to.put(static_cast<u32>(pending_));
+    to.put(start_image_.value);
+    to.put(start_argument_);
+    put_jump(to, jump_);
+    to.put(kernel_.value);
+    to.put(root_.value);
+    put_range(to, initrd_);
+    to.put(sender_generation_);
+    to.put(calls_left_);
+    for (u64 n : seen_) to.put(n);
+    to.put(u64{randoms_.size()});
+    for (const auto& [stream, random] : randoms_) {
+        to.put(stream);
+        for (u64 word : random.state()) to.put(word);
+    }
+}
+
+// The constructor has read config_ already: those three fields come first and are skipped here.
+void Machine::get_state(ByteReader& from) {
+    const u32 state = from.get<u32>();
+    const u32 pending = from.get<u32>();
+    if (state > static_cast<u32>(State::kDead) || pending > static_cast<u32>(Pending::kTransfer))
+        from.fail("is in a state that does not exist");
+    state_ = static_cast<State>(state);
+    pending_ = static_cast<Pending>(pending);
+    start_image_ = {from.get<u64>()};
+    start_argument_ = from.get<u64>();
+    jump_ = get_jump(from);
+    kernel_ = {from.get<u64>()};
+    root_ = {from.get<u64>()};
+    initrd_ = get_range(from);
+    sender_generation_ = from.get<u32>();
+    calls_left_ = from.get<u64>();
+    for (u64& n : seen_) n = from.get<u64>();
+    for (u64 n = from.get_count(kRecordBytesMin); n != 0; --n) {
+        const u32 stream = from.get<u32>();
+        std::array<u64, 4> words;
+        for (u64& word : words) word = from.get<u64>();
+        randoms_.insert_or_assign(stream, Random(words));
+    }
+    from.expect_end();
+    if (kernel_.value != 0 && kernel() == nullptr) from.fail("has its kernel outside RAM");
+    if (state_ == State::kWaiting && kernel_.value == 0) from.fail("has no kernel to wait for");
+    if (sender_generation_ != 0 && !known_generation(sender_generation_)) from.fail("names an unknown generation");
+}
+
+void Machine::put_replay(ByteWriter& to) const {
+    put_hit(to, position_);
+    to.put(u64{writes_.size()});
+    for (const RecordedWrite& w : writes_) {
+        put_hit(to, w.at);
+        to.put(w.to.value);
+        to.put(u64{w.bytes.size()});
+        to.put_bytes(w.bytes);
+    }
+}
+
+void Machine::get_replay(ByteReader& from) {
+    break_ = get_hit(from);
+    for (u64 n = from.get_count(kRecordBytesMin); n != 0; --n) {
+        RecordedWrite w;
+        w.at = get_hit(from);
+        w.to = {from.get<u64>()};
+        const auto bytes = from.get_bytes(from.get<u64>());
+        w.bytes.assign(bytes.begin(), bytes.end());
+        replayed_writes_.push_back(std::move(w));
+    }
+    from.expect_end();
+}
+
+SavedHeader Machine::header() const {
+    const Kernel* k = kernel();
+    const u32 generation = k != nullptr && known_generation(k->config.generation) ? k->config.generation
+                                                                                  : static_cast<u32>(Generation::k6_18);
+    return {.geometry = config_.geometry,
+            .generation = static_cast<Generation>(generation),
+            .seed = config_.seed,
+            .step = 0,
+            .profile = generic_profile().name,
+            .ledger = ledger_.snapshot(),
+            .sites = events_.counts()};
+}
+
+SavedComponents Machine::components() const {
+    SavedComponents out;
+    ByteWriter state;
+    put_state(state);
+    out["machine"] = state.bytes();
+    ByteWriter owners;
+    ownership_.save(owners);
+    out["ownership"] = owners.bytes();
+    ByteWriter events;
+    events_.save(events);
+    out["events"] = events.bytes();
+    return out;
+}
+
+void Machine::remember_instant() {
+    writes_.clear();
+    if (!break_) return;
+    instant_ = Instant{snapshots_.take(), header(), components()};
+}
+
+void Machine::save(const std::filesystem::path& file, const SavedComponents& extra) {
+    if (state_ != State::kBreak) {
+        SavedComponents all = components();
+        all.insert(extra.begin(), extra.end());
+        save_machine(file, header(), all, memory_);
+        return;
+    }
+    if (!instant_) throw std::logic_error("a break without an instant before it");
+    SavedComponents all = instant_->components;
+    all.insert(extra.begin(), extra.end());
+    ByteWriter replay;
+    put_replay(replay);
+    all["replay"] = replay.bytes();
+    const Snapshot now = snapshots_.take();
+    snapshots_.restore(instant_->ram);
+    try {
+        save_machine(file, instant_->header, all, memory_);
+    } catch (...) {
+        snapshots_.restore(now);
+        throw;
+    }
+    snapshots_.restore(now);
+}
+
+Machine::Loaded Machine::load(const std::filesystem::path& path, u64 budget_calls) {
+    SavedMachine file = SavedMachine::read(path);
+    const SavedHeader& header = file.header();
+    ByteReader state = file.component("machine");
+    MachineConfig config{.geometry = header.geometry, .seed = header.seed};
+    config.ram_bytes = state.get<u64>();
+    config.fill = state.get<u8>();
+    config.budget_calls = state.get<u64>();
+    if (budget_calls != 0) config.budget_calls = budget_calls;
+    std::unique_ptr<Machine> machine;
+    try {
+        machine = std::make_unique<Machine>(config);
+    } catch (const MachineError& e) {
+        throw SaveError(path.string() + ": " + e.what());
+    }
+    file.load_ram(machine->memory_);
+    machine->ledger_.restore(header.ledger);
+    ByteReader events = file.component("events");
+    machine->events_.load(events, header.sites);
+    ByteReader owners = file.component("ownership");
+    machine->ownership_.load(owners);
+    machine->get_state(state);
+    std::optional<Outcome> outcome;
+    if (machine->pending_ != Pending::kNone) {
+        const auto seen = machine->seen_;
+        ByteReader replay = file.component("replay");
+        machine->get_replay(replay);
+        machine->seen_ = seen;
+        outcome = machine->go(machine->pending_);
+    }
+    return {std::move(machine), std::move(file), outcome};
+}
+
+}  // namespace baton::sim

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Files that are there whole or not at all.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "model/types.hpp"
+
+namespace baton::sim {
+
+/// Writes `bytes` to a new file beside `path`, flushes it to disk and renames it over `path`. Throws SaveError that
+/// names the path and the host's reason; `path` is then as it was, and the new file is gone.
+void write_file_atomically(const std::filesystem::path& path, std::span<const u8> bytes);
+
+/// All bytes of a file. Throws SaveError that names the path and the host's reason.
+std::vector<u8> read_whole_file(const std::filesystem::path& path);
+
+}  // namespace baton::sim

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sim/native/fiber.hpp"
+
+#include <sys/mman.h>
+
+#include <boost/context/detail/fcontext.hpp>
+#include <cstdlib>
+#include <new>
+#include <utility>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#define BATON_ASAN 1
+#else
+#define BATON_ASAN 0
+#endif
+
+namespace baton::sim {
+namespace ctx = boost::context::detail;
+
+namespace {
+constexpr std::size_t kStackBytes = 256 * 1024;
+constexpr std::size_t kGuardBytes = 64 * 1024;
+}  // namespace
+
+struct FiberEntry {
+    [[noreturn]] static void run(ctx::transfer_t t) {
+        Fiber& f = *static_cast<Fiber*>(t.data);
+        f.caller_ = t.fctx;
+#if BATON_ASAN
+        __sanitizer_finish_switch_fiber(nullptr, &f.caller_stack_, &f.caller_stack_bytes_);
+#endif
+        f.entry_();
+        std::abort();  // entries never return: a kernel leaves by jump, fault or being dropped
+    }
+};
+
+Fiber::Fiber() {
+    void* p = mmap(nullptr, kGuardBytes + kStackBytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    if (p == MAP_FAILED || mprotect(p, kGuardBytes, PROT_NONE) != 0) throw std::bad_alloc();
+    mapping_ = static_cast<std::byte*>(p);
+}
+
+Fiber::~Fiber() {
+#if BATON_ASAN
+    __asan_unpoison_memory_region(mapping_ + kGuardBytes, kStackBytes);
+#endif
+    munmap(mapping_, kGuardBytes + kStackBytes);
+}
+
+void Fiber::start(std::function<void()> entry) {
+#if BATON_ASAN
+    // The dropped kernel never unwound: its frames' red zones are still poisoned.
+    __asan_unpoison_memory_region(mapping_ + kGuardBytes, kStackBytes);
+#endif
+    entry_ = std::move(entry);
+    fiber_fake_stack_ = nullptr;
+    context_ = ctx::make_fcontext(mapping_ + kGuardBytes + kStackBytes, kStackBytes, &FiberEntry::run);
+}
+
+void Fiber::resume() {
+    running_ = true;
+#if BATON_ASAN
+    __sanitizer_start_switch_fiber(&caller_fake_stack_, mapping_ + kGuardBytes, kStackBytes);
+#endif
+    const ctx::transfer_t t = ctx::jump_fcontext(std::exchange(context_, nullptr), this);
+#if BATON_ASAN
+    __sanitizer_finish_switch_fiber(caller_fake_stack_, nullptr, nullptr);
+#endif
+    context_ = t.fctx;
+    running_ = false;
+}
+
+void Fiber::suspend() {
+#if BATON_ASAN
+    __sanitizer_start_switch_fiber(&fiber_fake_stack_, caller_stack_, caller_stack_bytes_);
+#endif
+    const ctx::transfer_t t = ctx::jump_fcontext(caller_, this);
+#if BATON_ASAN
+    __sanitizer_finish_switch_fiber(fiber_fake_stack_, &caller_stack_, &caller_stack_bytes_);
+#endif
+    caller_ = t.fctx;
+}
+
+void Fiber::leave() {
+#if BATON_ASAN
+    __sanitizer_start_switch_fiber(nullptr, caller_stack_, caller_stack_bytes_);
+#endif
+    ctx::jump_fcontext(caller_, this);
+    std::abort();
+}
+
+bool Fiber::in_guard(const void* address) const {
+    const auto* a = static_cast<const std::byte*>(address);
+    return a >= mapping_ && a < mapping_ + kGuardBytes;
+}
+
+}  // namespace baton::sim

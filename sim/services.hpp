@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What a machine does for whatever runs a kernel on it, and what that gives back: the seam between the machine and its
+// targets (native today, Unicorn guests beside it).
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "model/platform.hpp"
+
+namespace baton::sim {
+
+/// Why a kernel stopped for good. Each is a verdict about the simulated system, never an error of the simulator.
+struct Fault {
+    enum class Kind {
+        kNone,
+        kPanic,           // log, args
+        kAssert,          // file, line
+        kBadAccess,       // args: address, bytes — the kernel touched what is not RAM
+        kStackOverflow,
+        kHang,            // args: budget — the step's budget of platform calls ran out (decision D31)
+        kTripleFault,     // args: address, bytes — bad access in relocation or purgatory, where nothing can handle it
+        kPurgatoryLoop,   // the digest did not match: the purgatory's endless loop (kexec.md §6)
+        kImageCorrupted,  // args: entry address, check — no intact image where the CPU was sent
+    };
+    Kind kind = Kind::kNone;
+    Log log = Log::kCount;
+    u64 args[3] = {};
+    u32 file = 0;  // platform::file_id
+    u32 line = 0;
+    bool operator==(const Fault&) const = default;
+};
+
+struct FaultInfo {
+    Fault::Kind kind;
+    std::string_view verdict;  // as written in scenarios and reports
+};
+inline constexpr FaultInfo kFaults[] = {
+    {Fault::Kind::kNone, "none"},
+    {Fault::Kind::kPanic, "panic"},
+    {Fault::Kind::kAssert, "assert"},
+    {Fault::Kind::kBadAccess, "bad access"},
+    {Fault::Kind::kStackOverflow, "stack overflow"},
+    {Fault::Kind::kHang, "hang"},
+    {Fault::Kind::kTripleFault, "triple fault"},
+    {Fault::Kind::kPurgatoryLoop, "purgatory loop"},
+    {Fault::Kind::kImageCorrupted, "image corrupted"},
+};
+constexpr std::string_view verdict_of(Fault::Kind k) { return kFaults[static_cast<u32>(k)].verdict; }
+
+/// What the machine wants at a schedule point.
+enum class SiteAction { kGoOn, kBreak, kHang };
+
+/// The machine's side of the platform boundary, the same for every target.
+class Services {
+public:
+    Services() = default;
+    Services(const Services&) = delete;
+    Services& operator=(const Services&) = delete;
+    virtual ~Services() = default;
+    virtual SiteAction at(Site site, u64 arg0, u64 arg1) = 0;
+    /// kHang when the step's budget of calls is spent.
+    virtual SiteAction charge(Work work, u64 amount) = 0;
+    virtual void own(PhysRange range, Owner from, Owner to) = 0;
+    virtual bool mmio_read(PhysAddr reg, u32 width, u64& value) = 0;
+    virtual bool mmio_write(PhysAddr reg, u32 width, u64 value) = 0;
+    virtual void log(LogLevel level, Log id, const u64 (&args)[4]) = 0;
+    virtual void warn(u32 file, u32 line) = 0;
+    virtual u64 now() = 0;
+    virtual u64 random(u32 stream) = 0;
+    virtual void load_root(PhysAddr table) = 0;
+    virtual u64 budget() const = 0;
+};
+
+/// Why a runner gave control back to the machine.
+struct Stop {
+    enum class Kind {
+        kIdle,   // the kernel waits for a command; the reply to the last one, if any, is in the mailbox
+        kLeft,   // the kernel jumped: `jump` and RAM are all there is
+        kBreak,  // stopped inside a schedule point, `proceed` goes on
+        kFault,
+    } kind = Kind::kFault;
+    platform::Jump jump;
+    Fault fault;
+};
+
+/// Runs one kernel at a time on a machine.
+class KernelRunner {
+public:
+    KernelRunner() = default;
+    KernelRunner(const KernelRunner&) = delete;
+    KernelRunner& operator=(const KernelRunner&) = delete;
+    virtual ~KernelRunner() = default;
+    /// Enters an image the boot loader placed: `image` is its first byte, `argument` what the boot protocol passes.
+    virtual Stop start(PhysAddr image, u64 argument) = 0;
+    /// A parked kernel of a restored machine: its command loop begins, with whatever its mailbox holds.
+    virtual Stop resume(PhysAddr kernel) = 0;
+    /// Relocation, purgatory, entry and boot of the next kernel.
+    virtual Stop transfer(const platform::Jump& jump) = 0;
+    /// After kIdle (the mailbox holds a new command) or kBreak.
+    virtual Stop proceed() = 0;
+    /// Forgets the kernel without letting it run on.
+    virtual void drop() = 0;
+};
+
+}  // namespace baton::sim

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Paths to scenarios to cells: what is found, in which order, and what stops a run before it begins.
+#include "scenarios/engine/engine.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/catch.hpp"
+
+using namespace baton;
+using namespace baton::scenarios;
+namespace fs = std::filesystem;
+
+namespace {
+
+class Folder {
+public:
+    Folder() {
+        std::string name = (fs::temp_directory_path() / "baton-engine-XXXXXX").string();
+        path_ = mkdtemp(name.data());
+    }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    ~Folder() { fs::remove_all(path_); }
+    std::string write(const std::string& name, std::string_view text) const {
+        const fs::path file = path_ / name;
+        fs::create_directories(file.parent_path());
+        std::ofstream(file) << text;
+        return file.string();
+    }
+    std::string path() const { return path_.string(); }
+
+private:
+    fs::path path_;
+};
+
+constexpr std::string_view kGuestOnly =
+    "title='t'\nmachine={target='guest',arch='x86_64'}\nkernel.a={}\nstep=[{do='boot',kernel='a'}]\n";
+
+TEST_CASE("engine: a folder is searched for *.toml, sorted; each file counts once") {
+    const Folder folder;
+    const std::string b = folder.write("b.toml", "");
+    const std::string a = folder.write("deep/a.toml", "");
+    folder.write("notes.md", "");
+    const FoundFiles found = find_scenarios({b, folder.path(), "nowhere.toml"});
+    CHECK(found.diagnostics.empty());
+    CHECK(found.files == std::vector<std::string>{b, a, "nowhere.toml"});
+}
+
+TEST_CASE("engine: a folder without scenarios is a mistake") {
+    const Folder folder;
+    folder.write("notes.md", "");
+    const FoundFiles found = find_scenarios({folder.path()});
+    REQUIRE(found.diagnostics.size() == 1);
+    CHECK(found.diagnostics[0].message == "the folder holds no scenario");
+}
+
+TEST_CASE("engine: a matrix expands to every combination") {
+    const std::vector<Cell> cells = expand({{GeometryId::kX86_64, GeometryId::kAArch64_4K},
+                                            {Target::kNative},
+                                            {512 * kMiB, kGiB},
+                                            {1, 2, 3},
+                                            {0, 0xa5}});
+    CHECK(cells.size() == 2 * 1 * 2 * 3 * 2);
+    CHECK(cell_name(cells.front()) == "x86_64, native, 512M, seed 1");
+    CHECK(cell_name(cells.back()) == "aarch64, native, 1G, seed 3, fill 0xa5");
+    CHECK(saved_file_name("x/five hops.toml", cells.back()) == "five hops-aarch64-native-1G-seed3-filla5.baton");
+}
+
+TEST_CASE("engine: a target that this build lacks is skipped, and that is no pass") {
+    const Folder folder;
+    const RunReport report = run_paths({.paths = {folder.write("g.toml", kGuestOnly)}});
+    REQUIRE(report.results.size() == 1);
+    CHECK(report.results[0].verdict == Verdict::kSkipped);
+    CHECK(report.results[0].message == "this build has no guest target");
+    CHECK(report.exit_code() == Exit::kBadInput);
+    const RunReport asked = run_paths({.paths = {folder.path()}, .targets = {Target::kGuest}});
+    REQUIRE(asked.diagnostics.size() == 1);
+    CHECK(asked.diagnostics[0].message == "this build has no guest target");
+}
+
+TEST_CASE("engine: one wrong file and nothing runs") {
+    const Folder folder;
+    folder.write("good.toml", kGuestOnly);
+    folder.write("wrong.toml", "title = 3");
+    const RunReport report = run_paths({.paths = {folder.path()}});
+    CHECK(report.results.empty());
+    CHECK(report.diagnostics.size() == 3);
+    CHECK(report.exit_code() == Exit::kBadInput);
+}
+
+TEST_CASE("engine: choosing an architecture leaves scenarios out, but not all") {
+    const Folder folder;
+    folder.write("x86.toml", kGuestOnly);
+    const RunReport none = run_paths({.paths = {folder.path()}, .archs = {GeometryId::kAArch64_4K}});
+    CHECK(none.left_out == 1);
+    REQUIRE(none.diagnostics.size() == 1);
+    CHECK(none.exit_code() == Exit::kBadInput);
+    folder.write("arm.toml",
+                 "title='t'\nmachine={target='guest',arch='aarch64'}\nkernel.a={}\nstep=[{do='boot',kernel='a'}]\n");
+    const RunReport one = run_paths({.paths = {folder.path()}, .archs = {GeometryId::kAArch64_4K}, .seeds = {5, 6}});
+    CHECK(one.left_out == 1);
+    REQUIRE(one.results.size() == 2);
+    CHECK(one.results[1].cell.seed == 6);
+}
+
+}  // namespace
