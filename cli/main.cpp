@@ -31,8 +31,10 @@ scenarios::Diagnostic unknown_verb(const CLI::App& app, const std::string& word)
 }
 
 /// What was wrong with the command line. The parser's own words do not name a verb that it does not know.
-scenarios::Diagnostic usage_error(const CLI::ParseError& error, const CLI::App& app, int argc, const char* const* argv) {
-    const bool verb_missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && app.get_subcommands().empty();
+scenarios::Diagnostic usage_error(const CLI::ParseError& error, const CLI::App& app, int argc,
+                                  const char* const* argv) {
+    const bool verb_missing =
+        dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && app.get_subcommands().empty();
     if (verb_missing && argc > 1) return unknown_verb(app, argv[1]);
     if (verb_missing) return {{}, {}, "no verb is given", "baton help lists them"};
     return {{}, {}, error.what(), "baton help explains"};
@@ -67,7 +69,8 @@ private:
         CLI::App* verb = app_.add_subcommand("run", "Play scenarios: what survived, what did not, and why");
         verb->add_option("FILE|DIR", run_.paths, "scenario files, and folders of them")->required();
         verb->add_option("--arch", run_.archs, "only machines of this architecture")->delimiter(',');
-        verb->add_option("--target", run_.targets, "native or guest, instead of what the scenario says")->delimiter(',');
+        verb->add_option("--target", run_.targets, "native or guest, instead of what the scenario says")
+            ->delimiter(',');
         verb->add_option("--seed", run_.seeds, "instead of what the scenario says")->delimiter(',');
         verb->add_option("--junit", run_.junit, "also write JUnit's XML to this file");
         verb->add_flag("--save-on-fail", run_.save_on_fail, "save the machine of a failed run to the current folder");

@@ -13,8 +13,8 @@ Exit points(const PointsArguments& arguments) {
     nlohmann::ordered_json out;
     for (const SiteInfo& site : kSites) {
         const PhaseInfo& phase = info(site.phase);
-        rows.push_back({std::string(site.name), std::string(phase.code), std::string(phase.name),
-                        std::string(site.meaning)});
+        rows.push_back(
+            {std::string(site.name), std::string(phase.code), std::string(phase.name), std::string(site.meaning)});
         out["points"].push_back(
             {{"name", site.name}, {"phase", phase.code}, {"phase_name", phase.name}, {"meaning", site.meaning}});
     }

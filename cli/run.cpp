@@ -23,7 +23,7 @@ using scenarios::Diagnostic;
 /// Looks words of an option up in a table; unknown ones are diagnostics.
 template <class Row, std::size_t kRows, class Value>
 std::vector<Value> look_up(const std::vector<std::string>& words, std::string_view option, const Row (&table)[kRows],
-                           Value Row::*member, std::vector<Diagnostic>& diagnostics) {
+                           Value Row::* member, std::vector<Diagnostic>& diagnostics) {
     std::vector<Value> values;
     for (const std::string& word : words) {
         const Row* found = std::ranges::find(table, word, &Row::name);
@@ -90,9 +90,11 @@ Exit run(const RunArguments& arguments) {
     if (!arguments.junit.empty()) {
         junit.open(arguments.junit, std::ios::binary);  // before anything runs: a run whose report is lost is wasted
         if (!junit)
-            return print_diagnostics(
-                {{arguments.junit, {}, fmt::format("cannot be written: {}", std::strerror(errno)), "--junit names a file"}},
-                arguments.json);
+            return print_diagnostics({{arguments.junit,
+                                       {},
+                                       fmt::format("cannot be written: {}", std::strerror(errno)),
+                                       "--junit names a file"}},
+                                     arguments.json);
     }
 
     ProgressLine progress;
@@ -105,9 +107,9 @@ Exit run(const RunArguments& arguments) {
         return print_diagnostics(
             {{arguments.junit, {}, fmt::format("cannot be written: {}", std::strerror(errno)), {}}}, arguments.json);
     const scenarios::TextStyle style{standard_output_is_terminal(), arguments.verbose};
-    return print(arguments.json ? scenarios::report_json(report, arguments.verbose)
-                                : scenarios::report_text(report, style),
-                 report.exit_code());
+    return print(
+        arguments.json ? scenarios::report_json(report, arguments.verbose) : scenarios::report_text(report, style),
+        report.exit_code());
 }
 
 }  // namespace baton::cli

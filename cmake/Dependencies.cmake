@@ -24,7 +24,7 @@ set(Boost_USE_STATIC_LIBS ON)
 find_package(Boost 1.81 CONFIG QUIET COMPONENTS context)
 baton_require("Boost 1.81 or newer with Boost.Context" "${Boost_FOUND}")
 
-foreach(module IN ITEMS libxxhash libzstd nettle)
+foreach(module IN ITEMS libxxhash libzstd nettle capstone)
   pkg_check_modules(${module} QUIET IMPORTED_TARGET ${module})
   baton_require("${module}" "${${module}_FOUND}")
 endforeach()

@@ -18,10 +18,14 @@ struct Fault {
         kAssert,          // file, line
         kBadAccess,       // args: address, bytes — the kernel touched what is not RAM
         kStackOverflow,
-        kHang,            // args: budget — the step's budget of platform calls ran out (decision D31)
+        kHang,            // args: budget, HangKind — the step's budget of platform calls ran out, or a guest makes none (D31)
         kTripleFault,     // args: address, bytes — bad access in relocation or purgatory, where nothing can handle it
         kPurgatoryLoop,   // the digest did not match: the purgatory's endless loop (kexec.md §6)
         kImageCorrupted,  // args: entry address, check — no intact image where the CPU was sent
+        // Of guests only.
+        kGuestException,  // args: vector (AArch64: exception class), pc, address; line: error code (syndrome)
+        kTimeRead,        // args: TimeSource, pc — a counter or random number was read behind the platform's back (D28)
+        kBadPortCall,     // args: operation, first argument, pc — no such platform call
     };
     Kind kind = Kind::kNone;
     Log log = Log::kCount;
@@ -29,6 +33,12 @@ struct Fault {
     u32 file = 0;  // platform::file_id
     u32 line = 0;
     bool operator==(const Fault&) const = default;
+};
+
+/// Fault::args[1] of kHang: what the budget in args[0] counted.
+enum HangKind : u64 {
+    kHangCalls,   // platform calls of the step
+    kHangSilent,  // instructions since a guest's last call
 };
 
 struct FaultInfo {
@@ -45,6 +55,9 @@ inline constexpr FaultInfo kFaults[] = {
     {Fault::Kind::kTripleFault, "triple fault"},
     {Fault::Kind::kPurgatoryLoop, "purgatory loop"},
     {Fault::Kind::kImageCorrupted, "image corrupted"},
+    {Fault::Kind::kGuestException, "exception"},
+    {Fault::Kind::kTimeRead, "time read"},
+    {Fault::Kind::kBadPortCall, "bad platform call"},
 };
 constexpr std::string_view verdict_of(Fault::Kind k) { return kFaults[static_cast<u32>(k)].verdict; }
 
@@ -99,8 +112,6 @@ public:
     virtual Stop transfer(const platform::Jump& jump) = 0;
     /// After kIdle (the mailbox holds a new command) or kBreak.
     virtual Stop proceed() = 0;
-    /// Forgets the kernel without letting it run on.
-    virtual void drop() = 0;
 };
 
 }  // namespace baton::sim

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// baton_mkimage: writes a kernel image file. The same arguments give the same bytes, everywhere and always.
+// baton_mkimage: writes a kernel image file, from a linked guest kernel or (without --elf) of filler. The same input gives
+// the same bytes, everywhere and always.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -9,7 +10,8 @@
 #include <optional>
 #include <string>
 
-#include "firmware/mkimage/image_builder.hpp"
+#include "firmware/mkimage/filler.hpp"
+#include "firmware/mkimage/guest_image.hpp"
 
 namespace {
 
@@ -24,6 +26,19 @@ std::optional<GeometryId> geometry_for(const std::string& arch, const std::strin
     return GeometryId::kX86_64;
 }
 
+struct Inputs {
+    std::string kernel;     // empty: filler
+    std::string purgatory;  // empty: none
+};
+
+baton::firmware::Kernel kernel_from(const Geometry& g, const Inputs& inputs) {
+    namespace fw = baton::firmware;
+    if (inputs.kernel.empty()) return fw::filler_kernel(g);
+    std::optional<fw::ElfFile> purgatory;
+    if (!inputs.purgatory.empty()) purgatory.emplace(inputs.purgatory);
+    return fw::guest_kernel(g, fw::ElfFile(inputs.kernel), purgatory);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -31,8 +46,11 @@ int main(int argc, char** argv) {
     std::string arch;
     std::string granule = "4k";
     std::string output;
+    Inputs inputs;
     app.add_option("--arch", arch, "ISA of the kernel")->required()->check(CLI::IsMember({"x86_64", "aarch64"}));
     app.add_option("--granule", granule, "page size")->check(CLI::IsMember({"4k", "16k", "64k"}));
+    app.add_option("--elf", inputs.kernel, "linked guest kernel")->check(CLI::ExistingFile);
+    app.add_option("--purgatory", inputs.purgatory, "linked purgatory (x86_64)")->check(CLI::ExistingFile);
     app.add_option("--output", output, "file to write")->required();
     try {
         app.parse(argc, argv);
@@ -44,7 +62,14 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "baton_mkimage: x86_64 has 4k pages only\n");
         return 2;
     }
-    const auto bytes = baton::firmware::build_image_file(baton::geometry_of(*geometry));
+    const Geometry& g = baton::geometry_of(*geometry);
+    baton::firmware::Bytes bytes;
+    try {
+        bytes = baton::firmware::build_image_file(g, kernel_from(g, inputs));
+    } catch (const baton::firmware::ElfError& e) {
+        fmt::print(stderr, "baton_mkimage: {}\n", e.what());
+        return 3;
+    }
     std::ofstream file(output, std::ios::binary | std::ios::trunc);
     file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     file.close();

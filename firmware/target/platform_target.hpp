@@ -19,12 +19,11 @@ constexpr const Geometry& target_geometry(GeometryId) { return kTargetGeometry; 
 
 inline constexpr const PortMap& kPort = port_map(kTargetGeometry.isa);
 
-/// AArch64: the physical address at the base of the direct map, found by the entry code before any C++ runs on it. One
-/// word of bss, and with the port's sequence number all that is not in the Kernel object.
-extern u64 memstart;
+/// AArch64: the physical address at the base of the direct map, a word in the bss of firmware/aarch64/entry.S.
+extern "C" u64 direct_map_start;
 
 inline u64 direct_map_offset() {
-    if constexpr (kTargetGeometry.isa == Isa::kAArch64) return kTargetGeometry.direct_map_base - memstart;
+    if constexpr (kTargetGeometry.isa == Isa::kAArch64) return kTargetGeometry.direct_map_base - direct_map_start;
     return kTargetGeometry.direct_map_base;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The AArch64 boot image: probing an Image and placing kernel, initrd and device tree (specs/kexec.md §5.2, §11.1).
 //
-// The kernel goes to the lowest 2 MiB boundary, the rest above it. When the rest does not fit there, the kernel is taken
-// back and tried in the next hole. There is no purgatory and no digest.
+// The kernel goes to the lowest 2 MiB boundary, the rest above it. When the rest does not fit there, the kernel is
+// taken back and tried in the next hole. There is no purgatory and no digest.
 #include "model/bits.hpp"
 #include "model/boot/aarch64/image.hpp"
 #include "model/kernel.hpp"
@@ -13,8 +13,8 @@ namespace {
 
 using boot::Arm64ImageHeader;
 
-inline constexpr u64 kInitrdWindow = 32 * kGiB;      // from the kernel, rounded down to 1 GiB
-inline constexpr u64 kDeviceTreeSlack = 0x1000;      // spare bytes at creation (§11.5)
+inline constexpr u64 kInitrdWindow = 32 * kGiB;  // from the kernel, rounded down to 1 GiB
+inline constexpr u64 kDeviceTreeSlack = 0x1000;  // spare bytes at creation (§11.5)
 inline constexpr u64 kPhysicalBytesMax = 1ull << 48;
 
 struct Image {
@@ -39,12 +39,13 @@ Result<Image> probe(const Load& load) {
 Result<u32> add_kernel(Load& load, const Image& image, u64 lowest) {
     const KexecSegment content =
         file_content(load.request.kernel_slot, 0, load.k.files.slots[load.request.kernel_slot].size_bytes);
-    const Result<u32> index = add_segment(load, content, {.memsz = image.size + image.text_offset,
-                                                          .align = boot::kArm64ImageAlign,
-                                                          .buf_min = lowest,
-                                                          .buf_max = ~u64{0},
-                                                          .top_down = false,
-                                                          .page_size = 0});
+    const Result<u32> index = add_segment(load, content,
+                                          {.memsz = image.size + image.text_offset,
+                                           .align = boot::kArm64ImageAlign,
+                                           .buf_min = lowest,
+                                           .buf_max = ~u64{0},
+                                           .top_down = false,
+                                           .page_size = 0});
     if (!index) return index;
     KexecSegment& s = load.image.segments[*index];
     s.mem += image.text_offset;

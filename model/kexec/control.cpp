@@ -46,7 +46,8 @@ public:
         const PhysAddr start = align_down(r.start, 2 * kMiB);
         const u64 size = align_up(r.end(), 2 * kMiB) - start;
         return paging::map(g_, tables_.image.root, {start.value}, start, size,
-                           paging::kMapWrite | paging::kMapExecute | paging::kMapGlobal, kGiB, {control_table, &tables_});
+                           paging::kMapWrite | paging::kMapExecute | paging::kMapGlobal, kGiB,
+                           {control_table, &tables_});
     }
 
     Status add_direct_map() {
@@ -67,7 +68,8 @@ public:
         const BootInfo& boot = tables_.k.boot;
         for (u64 i = 0; i < boot.memory_map_count; ++i) {
             const MemoryMapEntry& e = boot.memory_map[i];
-            const bool acpi = e.type == static_cast<u32>(MemoryType::kAcpi) || e.type == static_cast<u32>(MemoryType::kNvs);
+            const bool acpi =
+                e.type == static_cast<u32>(MemoryType::kAcpi) || e.type == static_cast<u32>(MemoryType::kNvs);
             if (!acpi) continue;
             if (Status s = add({e.start, e.size}); !s) return s;
         }
@@ -129,7 +131,8 @@ Status build_linear_copy(Kernel& k, Kimage& image) {
     if (!root) return fail(root.error());
     image.root = *root;
     const u64 linear_map_bytes = shl(1, g.va_bits - 1);
-    if (Status s = paging::copy_writable(g, image.root, k.page_table, {g.direct_map_base}, linear_map_bytes, source); !s)
+    if (Status s = paging::copy_writable(g, image.root, k.page_table, {g.direct_map_base}, linear_map_bytes, source);
+        !s)
         return s;
 
     const Result<PhysAddr> idmap_root = control_table(&tables);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The entry list of an image (specs/kexec.md §2): 64-bit words, a page-aligned physical address with a flag in the low bits.
+// The entry list of an image (specs/kexec.md §2): 64-bit words, a page-aligned physical address with a flag below it.
 //
 // Words stand in indirection pages; the last word of such a page only ever links to the next one or says DONE. `head`,
 // in the Kimage, links to the first. The word after the last one appended is 0, so a list is walkable while it grows.

@@ -40,12 +40,13 @@ Status add_handover(Load& load) {
     if (fill.scratch_bytes == 0) return {};
     KexecSegment content = memory_content(fill.scratch, fill.scratch_bytes, 0);
     content.hashed = is_x86(load);
-    const Result<u32> index = add_segment(load, content, {.memsz = fill.scratch_bytes,
-                                                          .align = kScratchArrayAlign,
-                                                          .buf_min = 0,
-                                                          .buf_max = ~u64{0},
-                                                          .top_down = true,
-                                                          .page_size = 0});
+    const Result<u32> index = add_segment(load, content,
+                                          {.memsz = fill.scratch_bytes,
+                                           .align = kScratchArrayAlign,
+                                           .buf_min = 0,
+                                           .buf_max = ~u64{0},
+                                           .top_down = true,
+                                           .page_size = 0});
     if (!index) return fail(index.error());
     load.image.kho_scratch = load.image.segments[*index].mem;
     load.image.kho_scratch_bytes = fill.scratch_bytes;

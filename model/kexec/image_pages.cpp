@@ -5,7 +5,7 @@
 // copy in any order. Free memory that lies in a destination is therefore no ordinary source page: it takes over the
 // content that belongs there if that was loaded already, or waits on `dest_pages` until it is asked for.
 //
-// Usually one allocation a page. When most free memory lies inside destinations, each such page costs a walk of the list.
+// Usually one allocation a page. When most free memory lies inside destinations, each such page costs a list walk.
 #include "model/kernel.hpp"
 #include "model/kexec/entry_list.hpp"
 #include "model/kexec/pages.hpp"

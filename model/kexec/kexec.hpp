@@ -28,15 +28,15 @@ enum KexecEntryFlag : u64 {
 enum class SegmentSource : u32 { kMemory, kFile };
 
 struct KexecSegment {
-    PhysAddr mem;    // destination, page aligned
-    u64 memsz;       // bytes at the destination, page multiple; beyond bufsz they are zero
-    u64 bufsz;       // bytes of content
-    u32 source;      // SegmentSource
+    PhysAddr mem;  // destination, page aligned
+    u64 memsz;     // bytes at the destination, page multiple; beyond bufsz they are zero
+    u64 bufsz;     // bytes of content
+    u32 source;    // SegmentSource
     u32 file_slot;
-    u64 source_offset;   // offset in the file
-    PhysAddr buffer;     // kernel memory that holds the content
-    u64 buffer_pages;    // pages to free once the content is in source pages; 0 = not ours
-    u32 hashed;          // covered by the digest
+    u64 source_offset;  // offset in the file
+    PhysAddr buffer;    // kernel memory that holds the content
+    u64 buffer_pages;   // pages to free once the content is in source pages; 0 = not ours
+    u32 hashed;         // covered by the digest
     u32 padding;
 };
 
@@ -44,23 +44,23 @@ struct KexecSegment {
 struct Kimage {
     u32 loaded;
     u32 segment_count;
-    u64 head;            // first word of the list, with flags
-    PhysAddr entry;      // cursor: address of the slot to fill; ~0: `head` itself
-    PhysAddr last_entry; // last slot of the current indirection page; ~0: `head` itself
+    u64 head;             // first word of the list, with flags
+    PhysAddr entry;       // cursor: address of the slot to fill; ~0: `head` itself
+    PhysAddr last_entry;  // last slot of the current indirection page; ~0: `head` itself
     PhysAddr start;
     PhysAddr control_code_page;
     PhysAddr swap_page;
-    PhysAddr root;           // x86-64 identity map root; AArch64 TTBR1 copy
-    PhysAddr idmap_root;     // AArch64
-    u64 argument;            // AArch64: DTB
-    u64 control_pages;       // chains through Page::next: (pfn + 1) << 1, 0 = end
+    PhysAddr root;        // x86-64 identity map root; AArch64 TTBR1 copy
+    PhysAddr idmap_root;  // AArch64
+    u64 argument;         // AArch64: DTB
+    u64 control_pages;    // chains through Page::next: (pfn + 1) << 1, 0 = end
     u64 dest_pages;
     u64 unusable_pages;
-    u64 table_pages;         // page tables of the transition, freed with the image
-    u64 source_pages;        // how many pages the list owns
-    u64 address_limit;       // last byte a source, destination or control page may lie at (kexec.md §3.3)
-    PhysAddr kho_fdt;        // 0 = none is passed (kho.md §3.5)
-    PhysAddr kho_scratch;    // destination of the scratch array segment
+    u64 table_pages;       // page tables of the transition, freed with the image
+    u64 source_pages;      // how many pages the list owns
+    u64 address_limit;     // last byte a source, destination or control page may lie at (kexec.md §3.3)
+    PhysAddr kho_fdt;      // 0 = none is passed (kho.md §3.5)
+    PhysAddr kho_scratch;  // destination of the scratch array segment
     u64 kho_scratch_bytes;
     KexecSegment segments[kKexecSegmentsMax];
 };

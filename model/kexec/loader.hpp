@@ -20,27 +20,28 @@ struct Load {
 /// boot.md §1).
 enum class Probe : u64 {
     // x86-64 bzImage
-    kTooShort = 1,       // fewer than 1024 bytes, or not even the entry point behind the setup sectors
-    kNoMagic,            // "HdrS" missing at 0x202
-    kNoBootFlag,         // 0xaa55 missing at 0x1fe
-    kOldProtocol,        // version < 0x20c
-    kNotLoadedHigh,      // loadflags bit 0
-    kNot64Bit,           // xloadflags bit 0
-    kNotAbove4G,         // xloadflags bit 1
-    kNotRelocatable,     // relocatable_kernel 0
-    kBadAlignment,       // kernel_alignment no power of two, or less than a page
-    kInitSizeTooSmall,   // init_size < payload
-    kNoPurgatory,        // the running kernel carries none
+    kTooShort = 1,      // fewer than 1024 bytes, or not even the entry point behind the setup sectors
+    kNoMagic,           // "HdrS" missing at 0x202
+    kNoBootFlag,        // 0xaa55 missing at 0x1fe
+    kOldProtocol,       // version < 0x20c
+    kNotLoadedHigh,     // loadflags bit 0
+    kNot64Bit,          // xloadflags bit 0
+    kNotAbove4G,        // xloadflags bit 1
+    kNotRelocatable,    // relocatable_kernel 0
+    kBadAlignment,      // kernel_alignment no power of two, or less than a page
+    kInitSizeTooSmall,  // init_size < payload
+    kNoPurgatory,       // the running kernel carries none
     // AArch64 Image
-    kArmTooShort = 20,   // fewer than 64 bytes
-    kArmNoMagic,         // "ARM\x64" missing at 56
-    kArmNoImageSize,     // image_size 0
-    kArmBigEndian,       // flags bit 0
-    kArmImageTooLarge,   // image_size and text_offset exceed the physical address space
+    kArmTooShort = 20,  // fewer than 64 bytes
+    kArmNoMagic,        // "ARM\x64" missing at 56
+    kArmNoImageSize,    // image_size 0
+    kArmBigEndian,      // flags bit 0
+    kArmImageTooLarge,  // image_size and text_offset exceed the physical address space
 };
 std::unexpected<Errno> bad_image(Probe why);
 
-// --- segments ---------------------------------------------------------------------------------------------------------
+// --- segments
+// ---------------------------------------------------------------------------------------------------------
 
 /// `bytes` of a file from `offset` on.
 KexecSegment file_content(u32 slot, u64 offset, u64 bytes);
@@ -50,8 +51,8 @@ KexecSegment memory_content(PhysAddr buffer, u64 bytes, u64 pages);
 Result<PhysAddr> alloc_buffer(Kernel& k, u64 bytes);
 u64 buffer_pages(const Kernel& k, u64 bytes);
 
-/// Finds a hole (request.memsz is rounded up to a page here) and appends the segment; its index. The content's buffer is
-/// the image's from here on, whatever comes of it. EADDRNOTAVAIL, EINVAL with 16 segments.
+/// Finds a hole (request.memsz is rounded up to a page here) and appends the segment; its index. The content's buffer
+/// is the image's from here on, whatever comes of it. EADDRNOTAVAIL, EINVAL with 16 segments.
 Result<u32> add_segment(Load& load, const KexecSegment& content, HoleRequest where);
 /// Takes the last segments back until `count` are left.
 void drop_segments(Load& load, u32 count);
@@ -68,7 +69,8 @@ struct Piece {
 };
 Piece content_at(const Kernel& k, const KexecSegment& s, u64 offset, u64 bytes);
 
-// --- formats ----------------------------------------------------------------------------------------------------------
+// --- formats
+// ----------------------------------------------------------------------------------------------------------
 
 /// What the boot protocol will tell the next kernel; the initrd's place is filled in by the format's loader.
 boot::NextBoot next_boot(const Load& load);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Where a segment goes: the highest (or lowest) aligned hole of a window that no placed segment touches.
 //
-// The rule (specs/kho.md §3.5, kexec.md §5) steps one alignment at a time and asks 16 segments at each step: minutes for
-// a window of terabytes full of segments. Every candidate between one that hits a segment and that segment's far side
-// hits it too, so the search jumps there; the answer is the same, found in at most one jump a segment.
+// The rule (specs/kho.md §3.5, kexec.md §5) steps one alignment at a time and asks 16 segments at each step: minutes
+// for a window of terabytes full of segments. Every candidate between one that hits a segment and that segment's far
+// side hits it too, so the search jumps there; the answer is the same, found in at most one jump a segment.
 //
 // One difference, on purpose: stepping below address 0, or above 2^64, wraps around in the original and can "find" a
 // hole outside the window. Here it is no hole.

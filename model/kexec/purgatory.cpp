@@ -29,8 +29,8 @@ bool tables_fit(const ImageHeader& h) {
         return bytes <= h.purgatory_size && offset <= h.purgatory_size - bytes;
     };
     return inside(h.purgatory_regions, kPurgatoryRegions * sizeof(PurgatoryRegion)) &&
-           inside(h.purgatory_digest, kDigestBytes) && inside(h.purgatory_registers, kPurgatoryRegisters * sizeof(u64)) &&
-           inside(h.purgatory_entry, 1);
+           inside(h.purgatory_digest, kDigestBytes) &&
+           inside(h.purgatory_registers, kPurgatoryRegisters * sizeof(u64)) && inside(h.purgatory_entry, 1);
 }
 
 void hash_zeros(Sha256& sha, u64 bytes) {
@@ -66,12 +66,13 @@ Status add_purgatory(Load& load) {
     ram::copy(*buffer, k.image + h.purgatory_offset, h.purgatory_size);
     platform::charge(Work::kBytesCopied, h.purgatory_size);
     const KexecSegment content = memory_content(*buffer, h.purgatory_size, buffer_pages(k, h.purgatory_size));
-    const Result<u32> index = add_segment(load, content, {.memsz = h.purgatory_size,
-                                                          .align = 0,
-                                                          .buf_min = kPurgatoryLowest,
-                                                          .buf_max = ~u64{0},
-                                                          .top_down = true,
-                                                          .page_size = 0});
+    const Result<u32> index = add_segment(load, content,
+                                          {.memsz = h.purgatory_size,
+                                           .align = 0,
+                                           .buf_min = kPurgatoryLowest,
+                                           .buf_max = ~u64{0},
+                                           .top_down = true,
+                                           .page_size = 0});
     if (!index) return fail(index.error());
     load.image.start = load.image.segments[*index].mem + h.purgatory_entry;
     return {};
@@ -101,7 +102,8 @@ void digest_segments(const Kernel& k, const Kimage& image) {
     sha256_final(sha, digest);
     const KexecSegment& purgatory = purgatory_segment(image);
     BATON_ASSERT(purgatory.hashed == 0);
-    std::memcpy(ram::write<u8>(purgatory.buffer + k.header.purgatory_regions, sizeof(regions)), regions, sizeof(regions));
+    std::memcpy(ram::write<u8>(purgatory.buffer + k.header.purgatory_regions, sizeof(regions)), regions,
+                sizeof(regions));
     std::memcpy(ram::write<u8>(purgatory.buffer + k.header.purgatory_digest, sizeof(digest)), digest, sizeof(digest));
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // SHA-256 as FIPS 180-4 states it: 64-byte blocks, big-endian words, a length in bits at the end.
 //
-// The loader digests segments with it and the purgatory of a guest checks them with the same source (specs/kexec.md §6),
-// so it is plain C++ without intrinsics.
+// The loader digests segments with it and the purgatory of a guest checks them with the same source (specs/kexec.md
+// §6), so it is plain C++ without intrinsics.
 #include <algorithm>
 #include <bit>
 #include <cstring>

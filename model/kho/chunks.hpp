@@ -14,8 +14,8 @@
 
 namespace baton::kho::chunks {
 
-/// Builds the list from the tracker; k.kho.first_chunk is its head, 0 when no order was ever used. ENOMEM (or EINVAL, as
-/// alloc_metadata_page): what was built so far is in first_chunk, for `free_list`.
+/// Builds the list from the tracker; k.kho.first_chunk is its head, 0 when no order was ever used. ENOMEM (or EINVAL,
+/// as alloc_metadata_page): what was built so far is in first_chunk, for `free_list`.
 Status serialise(Kernel& k);
 void free_list(Kernel& k);
 
@@ -41,8 +41,8 @@ bool walk_bitmap(const ChunkEntry& entry, u64 bits, Order order, u32 page_shift,
     return true;
 }
 
-/// Calls `on_chunk(address, header)` and `on_block(Block) -> bool` along the list, at most `chunks_max` chunks. Both may
-/// reach schedule points: everything is read anew after them.
+/// Calls `on_chunk(address, header)` and `on_block(Block) -> bool` along the list, at most `chunks_max` chunks. Both
+/// may reach schedule points: everything is read anew after them.
 template <class B, class C = NoChunkHook>
 WalkResult walk(const Kernel& k, PhysAddr head, u64 chunks_max, B&& on_block, C&& on_chunk = {}) {
     const Geometry& g = geometry(k);

@@ -3,9 +3,9 @@
 //
 // Every set bit of the incoming list is one memblock reservation, without looking at its neighbours (which costs time,
 // §3.9). NOINIT keeps the struct pages as they are, so the stamp in the head page (order, and from 6.18 a magic) is
-// still there when somebody asks for the block. Incoming data is trusted as far as Linux trusts it: a block outside RAM,
-// or a list that leads there, kills the kernel (§10.1); a list longer than a page is cut, an impossible order ends the
-// walk; both are logged.
+// still there when somebody asks for the block. Incoming data is trusted as far as Linux trusts it: a block outside
+// RAM, or a list that leads there, kills the kernel (§10.1); a list longer than a page is cut, an impossible order ends
+// the walk; both are logged.
 #include "model/kho/chunks.hpp"
 #include "model/kho/fdt.hpp"
 #include "model/kho/restore.hpp"
@@ -37,7 +37,8 @@ void reserve_block(Kernel& k, const Block& block) {
 
 void enter_chunk(const Kernel& k, PhysAddr chunk, const ChunkHeader& header) {
     const u64 fit = chunk_entries_max(geometry(k).page_size());
-    if (header.num_elms > fit) platform::log(LogLevel::kError, Log::kKhoChunkTooLong, chunk.value, header.num_elms, fit);
+    if (header.num_elms > fit)
+        platform::log(LogLevel::kError, Log::kKhoChunkTooLong, chunk.value, header.num_elms, fit);
     platform::at(Site::kKhoDeserialiseChunk, chunk.value, header.order);
 }
 

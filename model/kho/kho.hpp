@@ -24,8 +24,8 @@ struct KhoTracker {
     PhysAddr root[kKhoOrders];  // top node, 0 = nothing of this order was ever preserved
     u32 height[kKhoOrders];     // levels of nodes above the bitmaps
     u32 padding;
-    u64 blocks;                 // bits set
-    u64 pages;                  // pages they cover
+    u64 blocks;  // bits set
+    u64 pages;   // pages they cover
 };
 
 /// What the boot protocol handed over; all zero on a cold boot or after a reject.
@@ -42,18 +42,18 @@ struct KhoSubtree {
 };
 
 struct KhoState {
-    u32 enabled;       // kho= and everything needed for the outgoing side worked
-    u32 is_kho_boot;   // an incoming handover was accepted
+    u32 enabled;      // kho= and everything needed for the outgoing side worked
+    u32 is_kho_boot;  // an incoming handover was accepted
     u32 finalised;
-    u32 scale_percent; // kho_scratch=N%; 0 = explicit sizes
+    u32 scale_percent;  // kho_scratch=N%; 0 = explicit sizes
     u64 explicit_low;
     u64 explicit_global;
     u64 explicit_node;
     KhoIncoming incoming;
-    PhysAddr fdt;              // outgoing root FDT page
-    PhysAddr scratch;          // live descriptor array
+    PhysAddr fdt;      // outgoing root FDT page
+    PhysAddr scratch;  // live descriptor array
     u64 scratch_count;
-    PhysAddr first_chunk;      // after finalise; 0 = none
+    PhysAddr first_chunk;  // after finalise; 0 = none
     KhoTracker tracker;
     u32 subtree_count;
     u32 padding;
@@ -93,8 +93,8 @@ void init(Kernel& k);
 // --- outgoing (§3.2, §3.4) ------------------------------------------------------------------------------------------
 
 /// EBUSY once finalised, ENOMEM, EINVAL inside scratch with kOptionKhoDebug, EOPNOTSUPP when disabled; EINVAL for what
-/// is not page aligned, not memory, or (folio) not a head. Preserving twice is preserving once. Unpreserving what was not
-/// preserved warns and succeeds.
+/// is not page aligned, not memory, or (folio) not a head. Preserving twice is preserving once. Unpreserving what was
+/// not preserved warns and succeeds.
 Status preserve_folio(Kernel& k, PhysAddr folio);
 Status preserve_pages(Kernel& k, PhysAddr start, u64 pages);
 Status unpreserve_folio(Kernel& k, PhysAddr folio);
@@ -128,7 +128,8 @@ bool in_scratch(const Kernel& k, PhysRange r);
 
 /// Address of a subtree's blob: ENOENT, EINVAL (§2.1).
 Result<PhysAddr> retrieve_subtree(const Kernel& k, std::string_view name);
-/// Hands a preserved block back as a folio; its order. EINVAL: not preserved (or restored already), or its order is refused.
+/// Hands a preserved block back as a folio; its order. EINVAL: not preserved (or restored already), or its order is
+/// refused.
 Result<Order> restore_folio(Kernel& k, PhysAddr a);
 /// Hands a run back as single pages (§3.10). EINVAL at the first block that was not preserved.
 Status restore_pages(Kernel& k, PhysAddr start, u64 pages);

@@ -2,8 +2,8 @@
 // The first minutes of the incoming side: is this handover one of ours, and where may we allocate (specs/kho.md §3.7).
 //
 // A reject never harms: the kernel warns and boots cold, and what was preserved is lost. Regions that were flagged
-// before a failing step stay flagged (B71). Two things upstream leaves to luck are rejects here: an FDT or array outside
-// known RAM (upstream maps whatever it is told), and an FDT that claims to be longer than what was handed over.
+// before a failing step stay flagged (B71). Two things upstream leaves to luck are rejects here: an FDT or array
+// outside known RAM (upstream maps whatever it is told), and an FDT that claims to be longer than what was handed over.
 #include <libfdt.h>
 
 #include <algorithm>
@@ -36,8 +36,7 @@ bool reject(Log why, PhysAddr at, u64 detail) {
 
 bool fdt_is_ours(Kernel& k, const KhoIncoming& in) {
     platform::at(Site::kKhoPopulateFdt, in.fdt.value, in.fdt_size);
-    if (!may_be_ram(k, {in.fdt, in.fdt_size}))
-        return reject(Log::kKhoRejectHeader, in.fdt, FDT_ERR_NOTFOUND);
+    if (!may_be_ram(k, {in.fdt, in.fdt_size})) return reject(Log::kKhoRejectHeader, in.fdt, FDT_ERR_NOTFOUND);
     const FdtView view = open_fdt(in.fdt, std::min(in.fdt_size, geometry(k).page_size()));
     if (view.error != 0) return reject(Log::kKhoRejectHeader, in.fdt, static_cast<u64>(-view.error));
     const Rules& rules = k.rules();

@@ -47,7 +47,8 @@ bool unpreserve_block(Kernel& k, Pfn pfn, Order order) {
         platform::at(Site::kKhoUnpreserve, block.start.value, order.value);
         return true;
     }
-    if (cleared == tracker::Cleared::kNoBitmap && k.defect(Defect::kB15)) [[unlikely]] return false;
+    if (cleared == tracker::Cleared::kNoBitmap && k.defect(Defect::kB15)) [[unlikely]]
+        return false;
     platform::log(LogLevel::kWarn, Log::kKhoUnpreserveMissing, block.start.value, order.value);
     BATON_WARN();
     return true;

@@ -39,8 +39,7 @@ void init(Kernel&) {}
 Status preserve_all(Kernel& k) {
     if (k.reserve_mem.count == 0) return {};
     const Status offered = offer(k);
-    if (!offered)
-        platform::log(LogLevel::kWarn, Log::kReserveMemFailed, static_cast<u64>(offered.error()));
+    if (!offered) platform::log(LogLevel::kWarn, Log::kReserveMemFailed, static_cast<u64>(offered.error()));
     return offered;
 }
 

@@ -2,8 +2,9 @@
 // Handing preserved blocks back to their users (specs/kho.md §3.10).
 //
 // Until now a block is reserved memory whose head page carries a stamp. Restoring clears the stamp, makes the struct
-// pages those of an allocation (a folio, or single pages) and counts the pages as managed. The stamp is all the evidence
-// there is: 6.16 has no magic in it and so takes any page whose `private` is small (B06), restored ones included.
+// pages those of an allocation (a folio, or single pages) and counts the pages as managed. The stamp is all the
+// evidence there is: 6.16 has no magic in it and so takes any page whose `private` is small (B06), restored ones
+// included.
 #include "model/kho/restore.hpp"
 
 #include <algorithm>
@@ -49,13 +50,15 @@ void initialise_page(const Kernel& k, PhysAddr a, i32 refcount, u64 flags) {
 void initialise_block(Kernel& k, PhysAddr head, Order order, Mode mode, Owner to) {
     const u64 page_size = geometry(k).page_size();
     const u64 flags = to == Owner::kUser ? u64{kPgSwapBacked} : 0;
-    initialise_page(k, head, 1, flags);
-    platform::charge(Work::kStructPages, 1);
-    if (k.defect(Defect::kB01)) [[unlikely]] return;
     const bool folio = mode == Mode::kFolio;
+    initialise_page(k, head, 1, flags);
+    if (folio && order.value != 0) mm::prep_compound(k, head, order);
+    platform::charge(Work::kStructPages, 1);
+    // B01: the head was all that was thought of; tails keep the refcount of memmap initialisation.
+    if (k.defect(Defect::kB01)) [[unlikely]]
+        return;
     for (u64 i = 1; i < order.pages(); ++i) initialise_page(k, head + i * page_size, folio ? 0 : 1, folio ? 0 : flags);
     platform::charge(Work::kStructPages, order.pages() - 1);
-    if (folio && order.value != 0) mm::prep_compound(k, head, order);
     mm::adjust_managed(k, head, order.pages());
 }
 

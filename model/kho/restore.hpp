@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The stamp that a preserved block carries between deserialise and restore (specs/kho.md §2.6), and the one restore that
-// the kernel does for itself.
+// The stamp that a preserved block carries between deserialise and restore (specs/kho.md §2.6), and the one restore
+// that the kernel does for itself.
 #pragma once
 
 #include "model/kernel.hpp"

@@ -118,7 +118,8 @@ ScratchSizes scratch_sizes(const Kernel& k, u64 kern_low_bytes, u64 kern_bytes) 
     const u64 all = kern_bytes * kho.scale_percent / 100;
     // Rounding the low size up may have used more than there is in all. In 64 bits the difference then wraps, and
     // rounding it up wraps again, to an empty area (B39). Without the defect the area keeps one unit.
-    if (k.defect(Defect::kB39)) [[unlikely]] return {low, align_up(all - low, align)};
+    if (k.defect(Defect::kB39)) [[unlikely]]
+        return {low, align_up(all - low, align)};
     return {low, all > low ? align_up(all - low, align) : align};
 }
 

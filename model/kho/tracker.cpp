@@ -66,7 +66,8 @@ PhysAddr find(const Kernel& k, u32 order, u64 index) {
     BATON_ASSERT(t.height[order] <= kHeightMax);
     if (t.height[order] == 0 || !covers(t.height[order], index)) return {};
     PhysAddr at = t.root[order];
-    for (u32 level = t.height[order]; level != 0 && at.value != 0; --level) at = child(at, child_slot(index, level - 1));
+    for (u32 level = t.height[order]; level != 0 && at.value != 0; --level)
+        at = child(at, child_slot(index, level - 1));
     return at;
 }
 

@@ -2,10 +2,10 @@
 // The free lists of the buddy allocator: one per (zone, order, migrate type), last in, first out (specs/boot.md §9).
 //
 // A free block is known by its head's struct page: kPgBuddy, the order in private_data, neighbours on the list as
-// pfn + 1. It stands on the list of its pageblock's type, and all pageblocks of a larger block have one type, so the type
-// byte always names the list. A section that is free as a whole and movable is not listed at all: its blocks count as
-// the tail of the list of largest movable blocks and get there when that list runs empty, which changes no result and
-// leaves the memmap of memory nobody uses untouched (decision D12).
+// pfn + 1. It stands on the list of its pageblock's type, and all pageblocks of a larger block have one type, so the
+// type byte always names the list. A section that is free as a whole and movable is not listed at all: its blocks count
+// as the tail of the list of largest movable blocks and get there when that list runs empty, which changes no result
+// and leaves the memmap of memory nobody uses untouched (decision D12).
 #include <algorithm>
 
 #include "model/mm/page_internal.hpp"
@@ -19,9 +19,7 @@ FreeArea& area_of(const Kernel& k, Zone& z, u32 order) {
 }
 
 // Blocks above pageblock size merge if nothing is lost by it: CMA must stay CMA (specs/boot.md §8).
-bool may_merge_types(MigrateType a, MigrateType b) {
-    return a == b || std::max(a, b) <= MigrateType::kReclaimable;
-}
+bool may_merge_types(MigrateType a, MigrateType b) { return a == b || std::max(a, b) <= MigrateType::kReclaimable; }
 
 void set_types(Kernel& k, Pfn p, u64 pages, MigrateType type) {
     for (u64 i = 0; i < pages; i += pageblock_pages(geometry(k))) set_type(k, p + i, type);
@@ -30,14 +28,6 @@ void set_types(Kernel& k, Pfn p, u64 pages, MigrateType type) {
 bool is_free_block(const Kernel& k, Pfn p, u32 order) {
     const Page page = load_page(k, p);
     return is_free_head(page) && free_order(geometry(k), page) == order;
-}
-
-bool has_one_type(const Kernel& k, Pfn p, u32 order) {
-    const u64 step = pageblock_pages(geometry(k));
-    const MigrateType type = type_of(k, p);
-    for (u64 i = step; i < Order{order}.pages(); i += step)
-        if (type_of(k, p + i) != type) return false;
-    return true;
 }
 
 }  // namespace
@@ -124,7 +114,7 @@ Pfn take_and_split(Kernel& k, Zone& z, Pfn p, u32 have, u32 order, MigrateType l
 
 void free_block(Kernel& k, Pfn p, u32 order) {
     const Geometry& g = geometry(k);
-    if (order > g.pageblock_order && !has_one_type(k, p, order)) {
+    if (order > g.pageblock_order && !is_all_of_type(k, p, Order{order}.pages(), type_of(k, p))) {
         free_block(k, p, order - 1);
         free_block(k, p + Order{order - 1}.pages(), order - 1);
         return;

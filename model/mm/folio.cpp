@@ -50,8 +50,7 @@ u64 page_state_flags(const Kernel& k, PhysAddr a) {
 
 Owner page_owner(const Kernel& k, PhysAddr a) {
     const Pfn p = geometry(k).pfn_of(a);
-    if (is_free(k, p)) return Owner::kFree;
-    return (load_page(k, p).flags & kPgSwapBacked) != 0 ? Owner::kUser : Owner::kKernel;
+    return is_free(k, p) ? Owner::kFree : owner_of(load_page(k, p));
 }
 
 }  // namespace baton::mm

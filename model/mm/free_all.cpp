@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// memblock hands over to the page allocator (specs/memblock.md §5), and scratch becomes CMA (specs/kho.md §3.1, §3.9.2).
+// memblock hands over to the page allocator (specs/memblock.md §5), and scratch becomes CMA (specs/kho.md §3.1,
+// §3.9.2).
 //
 // Reserved pages need no mark: a page that is neither free nor spoken of is Reserved (memmap.cpp), and NOINIT ones are
 // told apart by memblock, which stays. So the reserved pass only pays, and gives regions their nodes. A section that is
@@ -64,10 +65,7 @@ bool is_untouchable(Kernel& k, Pfn p, u64 pages) {
     const u64 section = pages_per_section(g);
     if (!is_aligned(p.value, section) || pages < section) return false;
     const Zone& z = zone_of(k, p);
-    if (p < z.start || p + section > z.end) return false;
-    for (u64 i = 0; i < section; i += pageblock_pages(g))
-        if (type_of(k, p + i) != MigrateType::kMovable) return false;
-    return true;
+    return p >= z.start && p + section <= z.end && is_all_of_type(k, p, section, MigrateType::kMovable);
 }
 
 void leave_untouched(Kernel& k, Pfn p) {

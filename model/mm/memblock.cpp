@@ -62,7 +62,9 @@ Status set_memory_flag(Memblock& mb, PhysRange r, u32 flag, bool on) {
     if (s && on && (flag & kMemblockMirror) != 0) mb.has_mirror = 1;
     return s;
 }
-Status set_reserved_flag(Memblock& mb, PhysRange r, u32 flag, bool on) { return set_flag(mb, mb.reserved, r, flag, on); }
+Status set_reserved_flag(Memblock& mb, PhysRange r, u32 flag, bool on) {
+    return set_flag(mb, mb.reserved, r, flag, on);
+}
 
 Status set_node(Memblock& mb, MemblockType& t, PhysRange r, NodeId nid) {
     const auto inside = isolate(mb, t, r);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What the files of memblock share: the region arrays and the primitives of specs/memblock.md §2. Nobody else includes it.
+// What the files of memblock share: the region arrays and the primitives of specs/memblock.md §2. Nobody else includes
+// it.
 //
 // An index into an array is only good until the next call that may double one (§2.5): doubling `reserved` changes
 // `reserved` itself, under the caller's feet.

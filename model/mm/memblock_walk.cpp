@@ -72,7 +72,8 @@ bool next_free(const Memblock& mb, FreeCursor& c, FreeRange& out, NodeId nid, u3
 
 FreeCursor last_free_cursor(const Memblock& mb) { return {mb.memory.cnt, mb.reserved.cnt + 1}; }
 
-// Both fields of a descending cursor count what is left: the next region is memory_index - 1, the next gap gap_index - 1.
+// Both fields of a descending cursor count what is left: the next region is memory_index - 1, the next gap gap_index
+// - 1.
 bool previous_free(const Memblock& mb, FreeCursor& c, FreeRange& out, NodeId nid, u32 flags) {
     const MemblockRegion* memory = entries(mb.memory);
     const MemblockRegion* reserved = entries(mb.reserved);

@@ -76,12 +76,11 @@ void add_section(Kernel& k, u64 index, NodeId nid) {
     const PhysAddr metadata = k.pages.sections + k.pages.section_count * sizeof(MemSection) + i * metadata_bytes(g);
     std::memset(ram::write<u8>(metadata, blocks), static_cast<int>(MigrateType::kMovable), blocks);
     const PhysAddr memmap = alloc_early(k, memmap_bytes(g), nid);
-    *ram::write<MemSection>(k.pages.sections + i * sizeof(MemSection)) = {
-        .memmap = memmap,
-        .pageblocks = metadata,
-        .nid = std::max(nid.value, 0),
-        .state = SectionState::kListed,
-        .memmap_pages = 0};
+    *ram::write<MemSection>(k.pages.sections + i * sizeof(MemSection)) = {.memmap = memmap,
+                                                                          .pageblocks = metadata,
+                                                                          .nid = std::max(nid.value, 0),
+                                                                          .state = SectionState::kListed,
+                                                                          .memmap_pages = 0};
     platform::charge(Work::kStructPages, pages_per_section(g));
 }
 
@@ -142,6 +141,15 @@ void internal::set_type(const Kernel& k, Pfn p, MigrateType type) {
     const MemSection* s = section_of(k, p);
     BATON_ASSERT(s != nullptr);
     *ram::write<u8>(type_byte(geometry(k), *s, p)) = static_cast<u8>(type);
+}
+
+bool internal::is_all_of_type(const Kernel& k, Pfn first, u64 pages, MigrateType type) {
+    const Geometry& g = geometry(k);
+    const MemSection* s = section_of(k, first);
+    BATON_ASSERT(s != nullptr && pages <= pages_per_section(g) - index_in_section(g, first));
+    const u64 blocks = div_round_up(pages, pageblock_pages(g));
+    const u8* types = ram::read<u8>(type_byte(g, *s, first), blocks);
+    return std::all_of(types, types + blocks, [type](u8 t) { return t == static_cast<u8>(type); });
 }
 
 bool internal::is_free(const Kernel& k, Pfn p) {

@@ -65,12 +65,11 @@ std::optional<Pfn> find_bad_page(const Kernel& k, Pfn start, u64 pages) {
 void take_back(Kernel& k, Pfn start, u64 pages) {
     const Geometry& g = geometry(k);
     u64 run_start = 0;
-    Owner run_owner = page_owner(k, g.phys_of(start));
+    Owner run_owner = owner_of(load_page(k, start));
     for (u64 i = 0; i < pages; ++i) {
         Page& page = *claim_pages(k, start + i, 1);
         // Flags of a tail are not flags: a folio has one owner.
-        const Owner own_owner = (page.flags & kPgSwapBacked) != 0 ? Owner::kUser : Owner::kKernel;
-        const Owner owner = is_tail(page) ? run_owner : own_owner;
+        const Owner owner = is_tail(page) ? run_owner : owner_of(page);
         if (owner != run_owner) {
             platform::own({g.phys_of(start + run_start), (i - run_start) << g.page_shift}, run_owner, Owner::kFree);
             run_start = i;

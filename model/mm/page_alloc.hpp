@@ -3,9 +3,9 @@
 //
 // struct page is 64 bytes at Linux's field places in emulated RAM, and all-zero means "nothing was ever said about this
 // page", so that memory nobody uses is never touched. What such a page is follows from elsewhere: free if a free block
-// (or an untouched section) covers it, else as memmap initialisation leaves it in Linux: refcount 1, and Reserved unless
-// memblock holds it NOINIT. model/mm/memmap.cpp explains. The full cost of initialising is charged when Linux would pay.
-// Free-list order is our own and deterministic: last in, first out per (zone, order, migrate type).
+// (or an untouched section) covers it, else as memmap initialisation leaves it in Linux: refcount 1, and Reserved
+// unless memblock holds it NOINIT. model/mm/memmap.cpp explains. The full cost of initialising is charged when Linux
+// would pay. Free-list order is our own and deterministic: last in, first out per (zone, order, migrate type).
 #pragma once
 
 #include "model/ram.hpp"
@@ -37,7 +37,7 @@ enum PageFlag : u64 {
     kPgReserved = 1ull << 13,
     kPgPrivate = 1ull << 14,
     kPgSwapBacked = 1ull << 17,  // memory of userspace
-    kPgBuddy = 1ull << 24,  // in Linux a page_type; free block of `private_data` order
+    kPgBuddy = 1ull << 24,       // in Linux a page_type; free block of `private_data` order
 };
 
 enum class MigrateType : u8 { kUnmovable, kMovable, kReclaimable, kHighAtomic, kCma, kIsolate };
@@ -64,11 +64,11 @@ struct Zone {
 /// Page-allocator state in the Kernel object.
 struct PageAllocator {
     Zone zones[kZones];
-    PhysAddr sections;        // table of 32-byte MemSection, index = phys >> section_shift, less first_section
+    PhysAddr sections;  // table of 32-byte MemSection, index = phys >> section_shift, less first_section
     u64 first_section;
     u64 section_count;
-    u64 total_pages;          // pages of RAM known to the memmap
-    u32 ready;                // free_all has run
+    u64 total_pages;  // pages of RAM known to the memmap
+    u32 ready;        // free_all has run
     u32 padding;
 };
 
@@ -80,16 +80,16 @@ struct MemSection {
     PhysAddr pageblocks;  // one MigrateType byte a pageblock, then one bit a memmap page: set once it was cleared
     i32 nid;
     SectionState state;
-    u64 memmap_pages;     // memmap pages in use: how much of the memmap was ever touched
+    u64 memmap_pages;  // memmap pages in use: how much of the memmap was ever touched
 };
 static_assert(sizeof(MemSection) == 32);
 
 enum AllocFlag : u32 {
     kAllocMovable = 1,  // may use CMA, so may lie inside scratch
     kAllocZero = 2,
-    kAllocDma = 4,      // zones DMA32 and DMA only
-    kAllocCompound = 8, // a folio: head and tails
-    kAllocUser = 16,    // owned by userspace in the ownership map
+    kAllocDma = 4,       // zones DMA32 and DMA only
+    kAllocCompound = 8,  // a folio: head and tails
+    kAllocUser = 16,     // owned by userspace in the ownership map
 };
 
 namespace mm {
@@ -99,9 +99,9 @@ void init_memmap(Kernel& k);
 /// memblock_free_all: hands every free range to the buddy allocator, marks reserved pages (those without NOINIT),
 /// ends memblock's scratch-only mode (kho.md §3.8).
 void free_all(Kernel& k);
-/// Pageblocks of `range`, rounded outwards, become CMA. Before free_all (KHO boot) only the type is set (kho.md §3.9.2);
-/// afterwards, with `release` (cold boot, kho_init), the reserved pages of `range` go from Owner::kScratch to the CMA free
-/// lists (kho.md §3.1).
+/// Pageblocks of `range`, rounded outwards, become CMA. Before free_all (KHO boot) only the type is set (kho.md
+/// §3.9.2); afterwards, with `release` (cold boot, kho_init), the reserved pages of `range` go from Owner::kScratch to
+/// the CMA free lists (kho.md §3.1).
 void set_cma(Kernel& k, PhysRange range, bool release);
 
 /// 2^order pages aligned to their size; ENOMEM. Refcount 1 each, or compound with head refcount 1 and tails 0.

@@ -28,7 +28,11 @@ Page* claim_pages(const Kernel& k, Pfn first, u64 n);
 
 MigrateType type_of(const Kernel& k, Pfn p);
 void set_type(const Kernel& k, Pfn p, MigrateType type);
+/// All pageblocks of a run inside one section, which begins with one, have the type.
+bool is_all_of_type(const Kernel& k, Pfn first, u64 pages, MigrateType type);
 
+/// Holder of a page that is not free.
+constexpr Owner owner_of(const Page& p) { return (p.flags & kPgSwapBacked) != 0 ? Owner::kUser : Owner::kKernel; }
 /// A free block or an untouched section covers the page.
 bool is_free(const Kernel& k, Pfn p);
 /// memblock holds the page NOINIT: it is not Reserved although nothing was said about it.
@@ -58,7 +62,8 @@ void push_block(Kernel& k, Zone& z, Pfn p, u32 order, MigrateType type);
 void unlink_block(Kernel& k, Zone& z, Pfn p, u32 order, MigrateType type);
 /// First block of a list. Where the list of largest movable blocks ends, an untouched section continues it.
 std::optional<Pfn> first_block(Kernel& k, Zone& z, u32 order, MigrateType type);
-/// Takes a block off its list and cuts it down to `order`: the lower half stays, upper halves go to the lists of `type`.
+/// Takes a block off its list and cuts it down to `order`: the lower half stays, upper halves go to the lists of
+/// `type`.
 Pfn take_and_split(Kernel& k, Zone& z, Pfn p, u32 have, u32 order, MigrateType listed, MigrateType type);
 
 /// Puts a block of one type on the lists, merged with its free buddies. Struct pages of the interior are left alone.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Plays a scenario without a machine: is the power on, is a kernel loaded, does the region exist?
 //
-// Steps are taken at their word: what is expected to fail has no effect, what is expected to end the kernel ends it, and
-// a step that breaks has its effect when a `continue` ends it. After `load` nothing is known, and nothing is checked
-// that would need it.
+// Steps are taken at their word: what is expected to fail has no effect, what is expected to end the kernel ends it,
+// and a step that breaks has its effect when a `continue` ends it. After `load` nothing is known, and nothing is
+// checked that would need it.
 #include <fmt/format.h>
 
 #include <map>
@@ -99,6 +99,7 @@ private:
         }
         if (open_ || name.empty()) return nullptr;
         std::vector<std::string_view> names;
+        names.reserve(regions_.size());
         for (const auto& [known, region] : regions_) names.push_back(known);
         wrong(fmt::format("region \"{}\" does not exist when step \"{}\" comes", name, step_->name),
               names.empty() ? "make it with do = \"alloc\", or reserve_mem= on the command line"
@@ -199,8 +200,8 @@ private:
     DiagnosticSink& sink_;
     const Step* step_ = nullptr;
     Life life_;
-    bool open_;          // regions and images may exist that no step made
-    u32 since_ = 0;      // step of the break or the end
+    bool open_;      // regions and images may exist that no step made
+    u32 since_ = 0;  // step of the break or the end
     const Step* pending_ = nullptr;
     const step::KexecFileLoad* loaded_ = nullptr;
     std::map<std::string, Region, std::less<>> regions_;

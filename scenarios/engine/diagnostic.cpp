@@ -55,11 +55,7 @@ std::string to_text(const Diagnostic& d) {
 }
 
 nlohmann::json to_json(const Diagnostic& d) {
-    return {{"file", d.file},
-            {"line", d.place.line},
-            {"col", d.place.col},
-            {"message", d.message},
-            {"hint", d.hint}};
+    return {{"file", d.file}, {"line", d.place.line}, {"col", d.place.col}, {"message", d.message}, {"hint", d.hint}};
 }
 
 std::string error_json(const std::vector<Diagnostic>& diagnostics) {

@@ -48,7 +48,8 @@ Value convert(const toml::node& node) {
         for (const auto& [key, child] : *table)
             value.entries.push_back({std::string(key.str()), place_of(key.source()), convert(child)});
         // The library keeps tables sorted by key; people read files from the top.
-        std::ranges::stable_sort(value.entries, {}, [](const Entry& e) { return std::pair(e.place.line, e.place.col); });
+        std::ranges::stable_sort(value.entries, {},
+                                 [](const Entry& e) { return std::pair(e.place.line, e.place.col); });
     } else {
         value.text = other_name(node.type());
     }
@@ -110,9 +111,10 @@ std::optional<Value> read_document(std::string_view text, DiagnosticSink& sink) 
     } catch (const toml::parse_error& error) {
         std::string message(error.description());
         // Where the library finds a number too large it says so; say what to do about it.
-        std::string hint = message.find("64 bits") != std::string::npos || message.find("representable") != std::string::npos
-                               ? "a TOML integer has 64 bits with sign; write large sizes as \"512G\""
-                               : "this is not TOML; see docs/scenarios.md";
+        std::string hint =
+            message.find("64 bits") != std::string::npos || message.find("representable") != std::string::npos
+                ? "a TOML integer has 64 bits with sign; write large sizes as \"512G\""
+                : "this is not TOML; see docs/scenarios.md";
         sink.add(place_of(error.source()), std::move(message), std::move(hint));
         return {};
     }

@@ -14,21 +14,21 @@ namespace baton::scenarios {
 
 /// Where a run of many cells stands.
 struct Progress {
-    std::size_t run = 0;   // from 0
+    std::size_t run = 0;  // from 0
     std::size_t runs = 0;
     std::string_view file;
     const Cell* cell = nullptr;
-    u32 step = 0;          // from 0
+    u32 step = 0;  // from 0
     u32 steps = 0;
 };
 
 struct RunRequest {
-    std::vector<std::string> paths;   // files, and folders that are searched for *.toml
-    std::vector<GeometryId> archs;    // only cells of these; empty = all
-    std::vector<Target> targets;      // instead of the scenarios' own; empty = theirs
-    std::vector<u64> seeds;           // instead of the scenarios' own; empty = theirs
+    std::vector<std::string> paths;  // files, and folders that are searched for *.toml
+    std::vector<GeometryId> archs;   // only cells of these; empty = all
+    std::vector<Target> targets;     // instead of the scenarios' own; empty = theirs
+    std::vector<u64> seeds;          // instead of the scenarios' own; empty = theirs
     std::string image_folder;
-    bool save_on_fail = false;        // machines of failed runs, to the current folder
+    bool save_on_fail = false;  // machines of failed runs, to the current folder
     std::function<void(const Progress&)> on_progress;
 };
 

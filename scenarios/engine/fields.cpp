@@ -169,8 +169,10 @@ std::vector<const Value*> Fields::each(std::string_view key) {
     const Value* v = value(key);
     if (v == nullptr) return {};
     if (v->type != Value::Type::kArray) return {v};
-    if (v->items.empty()) error(key, fmt::format("\"{}\" is an empty array", key), "leave it out, or name at least one");
+    if (v->items.empty())
+        error(key, fmt::format("\"{}\" is an empty array", key), "leave it out, or name at least one");
     std::vector<const Value*> values;
+    values.reserve(v->items.size());
     for (const Value& item : v->items) values.push_back(&item);
     return values;
 }

@@ -27,9 +27,9 @@ std::vector<std::string_view> names_of(const Row (&table)[kRows], Member member 
 
 /// What a name is looked up in.
 struct Choices {
-    std::string_view noun;                // "step", "generation", …
+    std::string_view noun;  // "step", "generation", …
     std::span<const std::string_view> names;
-    std::string_view elsewhere = {};      // where a long list is printed
+    std::string_view elsewhere = {};  // where a long list is printed
 };
 
 // One value, whoever holds it. `key` is for the message.

@@ -10,11 +10,11 @@ namespace baton::scenarios {
 inline constexpr u64 kFileBytesMax = 4 * kMiB;  // of a scenario file
 inline constexpr u64 kDiagnosticsMax = 20;      // shown of one file
 inline constexpr u64 kTitleBytesMax = 200;
-inline constexpr u64 kCellsMax = 1000;          // of a matrix
+inline constexpr u64 kCellsMax = 1000;  // of a matrix
 inline constexpr u64 kKernelsMax = 64;
 inline constexpr u64 kStepsMax = 10'000;
-inline constexpr u64 kPokesMax = 1000;          // of one step
-inline constexpr u64 kNameBytesMax = 31;        // of a region, kernel or subtree
+inline constexpr u64 kPokesMax = 1000;    // of one step
+inline constexpr u64 kNameBytesMax = 31;  // of a region, kernel or subtree
 inline constexpr u64 kCommandLineBytesMax = kCommandTextMax - 1;
 
 inline constexpr u64 kRamBytesMin = 16 * kMiB;
@@ -26,11 +26,11 @@ inline constexpr u64 kInitrdBytesMax = kGiB;
 inline constexpr u64 kCmaAlignMin = 64 * kKiB;
 inline constexpr u64 kCmaAlignMax = kGiB;
 
-inline constexpr u64 kCountMax = 1'000'000;     // blocks of one alloc
-inline constexpr u64 kPagesMax = kTiB >> 12;    // pages of one run
-inline constexpr u64 kOrderMax = 20;            // beyond every allocator's limit, so that its refusal can be tested
+inline constexpr u64 kCountMax = 1'000'000;   // blocks of one alloc
+inline constexpr u64 kPagesMax = kTiB >> 12;  // pages of one run
+inline constexpr u64 kOrderMax = 20;          // beyond every allocator's limit, so that its refusal can be tested
 inline constexpr u64 kPokeBytesMax = 4096;
-inline constexpr u64 kNthMax = 1'000'000'000;   // of a schedule point
+inline constexpr u64 kNthMax = 1'000'000'000;  // of a schedule point
 inline constexpr u64 kBudgetCallsMax = 1'000'000'000'000;
 
 }  // namespace baton::scenarios

@@ -36,7 +36,7 @@ u64 parse_cma_align(Fields& fields) {
 
 /// "+B15" or "B15" switches a defect on, "-B15" off; a name does as well as the number.
 void parse_defect(const Value& value, KernelSpec& kernel, DiagnosticSink& sink) {
-    static const std::vector<std::string_view> known = [] {
+    static const std::vector<std::string_view> kKnown = [] {
         std::vector<std::string_view> names = names_of(kDefects, &DefectInfo::id);
         for (const DefectInfo& row : kDefects) names.push_back(row.name);
         return names;
@@ -44,7 +44,7 @@ void parse_defect(const Value& value, KernelSpec& kernel, DiagnosticSink& sink) 
     Value name = value;
     const bool off = name.text.starts_with('-');
     if (off || name.text.starts_with('+')) name.text.erase(0, 1);
-    const auto chosen = as_choice(name, "defects", {"defect", known, "`baton list --defects` shows them"}, sink);
+    const auto chosen = as_choice(name, "defects", {"defect", kKnown, "`baton list --defects` shows them"}, sink);
     if (!chosen) return;
     const u32 bit = static_cast<u32>(kDefects[*chosen % std::size(kDefects)].defect);
     const u64 mask = u64{1} << (bit % 64);
@@ -72,22 +72,22 @@ KernelSpec parse_kernel(const Entry& entry, const std::string& folder, Diagnosti
         sink.add(entry.place, fmt::format("\"{}\" is not a kernel name", entry.key),
                  fmt::format("1 to {} characters", kNameBytesMax));
 
-    static const std::vector<std::string_view> generations = names_of(kGenerations);
-    if (const auto chosen = fields.choice("generation", {"generation", generations}))
+    static const std::vector<std::string_view> kGenerationNames = names_of(kGenerations);
+    if (const auto chosen = fields.choice("generation", {"generation", kGenerationNames}))
         kernel.generation = kGenerations[*chosen].id;
-    static const std::vector<std::string_view> bases = names_of(kKexecBases);
-    if (const auto chosen = fields.choice("kexec_base", {"kexec base", bases}))
+    static const std::vector<std::string_view> kBaseNames = names_of(kKexecBases);
+    if (const auto chosen = fields.choice("kexec_base", {"kexec base", kBaseNames}))
         kernel.kexec_base = kKexecBases[*chosen].id;
     kernel.cma_align_bytes = parse_cma_align(fields);
 
-    static const std::vector<std::string_view> options = names_of(kOptions);
+    static const std::vector<std::string_view> kOptionNames = names_of(kOptions);
     // An empty array is meaningful here: none of the options, not the default ones.
     const Value* chosen_options = fields.value("options");
     if (chosen_options != nullptr) {
         kernel.options = 0;
         if (chosen_options->type != Value::Type::kArray || !chosen_options->items.empty())
             for (const Value* v : fields.each("options"))
-                if (const auto chosen = as_choice(*v, "options", {"kernel option", options}, sink))
+                if (const auto chosen = as_choice(*v, "options", {"kernel option", kOptionNames}, sink))
                     kernel.options |= kOptions[*chosen].option;
     }
     kernel.defects[0] = generation_defects(kernel.generation);

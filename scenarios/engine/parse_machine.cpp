@@ -32,7 +32,8 @@ void check_ram(u64 bytes, const MachineMatrix& matrix, Place place, DiagnosticSi
                  fmt::format("{}{} has {} to {}", x86 ? "x86_64" : "aarch64", guest ? " as a guest" : "",
                              quantity_text(min), quantity_text(max)));
     else if (bytes % kRamBytesStep != 0)
-        sink.add(place, fmt::format("{} of RAM is no multiple of {}", quantity_text(bytes), quantity_text(kRamBytesStep)),
+        sink.add(place,
+                 fmt::format("{} of RAM is no multiple of {}", quantity_text(bytes), quantity_text(kRamBytesStep)),
                  fmt::format("{} is", quantity_text(bytes / kRamBytesStep * kRamBytesStep)));
 }
 
@@ -49,21 +50,21 @@ void check_cells(const MachineMatrix& m, Place place, DiagnosticSink& sink) {
 MachineMatrix parse_machine(const Value& root, DiagnosticSink& sink) {
     MachineMatrix matrix;
     const Entry* entry = root.find("machine");
-    static const Value empty{Value::Type::kTable};
+    static const Value kEmpty{Value::Type::kTable};
     if (entry != nullptr && entry->value.type != Value::Type::kTable)
         sink.add(entry->value.place, fmt::format("\"machine\" is {}", entry->value.type_name()),
                  "it takes a table: machine = { arch = \"x86_64\", ram = \"512M\" }");
     const bool usable = entry != nullptr && entry->value.type == Value::Type::kTable;
-    Fields fields(usable ? entry->value : empty, usable ? entry->place : Place{1, 1}, "machine", sink);
+    Fields fields(usable ? entry->value : kEmpty, usable ? entry->place : Place{1, 1}, "machine", sink);
     fields.allow_only(kMachineKeys);
 
-    static const std::vector<std::string_view> archs = names_of(kGeometries);
+    static const std::vector<std::string_view> kArchNames = names_of(kGeometries);
     for (const Value* v : fields.each("arch"))
-        if (const auto chosen = as_choice(*v, "arch", {"architecture", archs}, sink))
+        if (const auto chosen = as_choice(*v, "arch", {"architecture", kArchNames}, sink))
             add_once(matrix.archs, kGeometries[*chosen].id, *v, "arch", sink);
-    static const std::vector<std::string_view> targets = names_of(kTargets);
+    static const std::vector<std::string_view> kTargetNames = names_of(kTargets);
     for (const Value* v : fields.each("target"))
-        if (const auto chosen = as_choice(*v, "target", {"target", targets}, sink))
+        if (const auto chosen = as_choice(*v, "target", {"target", kTargetNames}, sink))
             add_once(matrix.targets, kTargets[*chosen].target, *v, "target", sink);
     if (!fields.has("arch")) matrix.archs = {GeometryId::kX86_64, GeometryId::kAArch64_4K};
     if (!fields.has("target")) matrix.targets = {Target::kNative};

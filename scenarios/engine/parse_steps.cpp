@@ -12,18 +12,18 @@ namespace {
 Outcome parse_outcome(Fields& fields) {
     Outcome outcome;
     outcome.place = fields.place();
-    static const std::vector<std::string_view> errors = [] {
+    static const std::vector<std::string_view> kErrorNames = [] {
         std::vector<std::string_view> names = names_of(kErrnoNames);
         std::erase(names, "OK");  // success needs no key
         return names;
     }();
-    if (const auto chosen = fields.choice("expect_error", {"errno", errors, "`baton list --errors` shows them"})) {
+    if (const auto chosen = fields.choice("expect_error", {"errno", kErrorNames, "`baton list --errors` shows them"})) {
         for (const ErrnoName& row : kErrnoNames)
-            if (row.name == errors[*chosen]) outcome.error = row.value;
+            if (row.name == kErrorNames[*chosen]) outcome.error = row.value;
         outcome.place = fields.place("expect_error");
     }
-    static const std::vector<std::string_view> endings = names_of(kEndings);
-    if (const auto chosen = fields.choice("expect_verdict", {"verdict", endings})) {
+    static const std::vector<std::string_view> kEndingNames = names_of(kEndings);
+    if (const auto chosen = fields.choice("expect_verdict", {"verdict", kEndingNames})) {
         outcome.ending = kEndings[*chosen].ending;
         outcome.place = fields.place("expect_verdict");
     }

@@ -10,7 +10,15 @@
 namespace baton::scenarios {
 
 enum class PlaceKind : u32 {
-    kPhys, kRegion, kKhoFdt, kKhoScratchArray, kKhoFirstChunk, kKexecList, kSegment, kBootKhoFdt, kBootKhoScratch,
+    kPhys,
+    kRegion,
+    kKhoFdt,
+    kKhoScratchArray,
+    kKhoFirstChunk,
+    kKexecList,
+    kSegment,
+    kBootKhoFdt,
+    kBootKhoScratch,
     kCount,
 };
 

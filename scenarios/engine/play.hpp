@@ -67,8 +67,11 @@ private:
     void play_range(Verb verb, const Range& range);
     /// The region, found in the kernel if it is a reserve_mem one that this kernel was not asked for yet.
     Region* region(std::string_view name);
+    /// Where a place is now. Places in the next kernel's boot data exist only after the relocation: for them it is the
+    /// boot data itself, and `poke` looks up the field when it acts.
     PhysAddr resolve(const PlaceName& place);
-    void poke(const Poke& poke);
+    void poke(const Poke& poke, PhysAddr base);
+    void schedule_pokes(const Step& step);
 
     // play_kexec.cpp
     void play(const step::Boot& a);

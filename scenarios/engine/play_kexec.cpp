@@ -53,8 +53,7 @@ void Play::play(const step::Boot& a) {
     machine_ = std::make_unique<sim::Machine>(config);
     machine_->begin_step();
     if (step_->break_at) machine_->set_break({step_->break_at->site, step_->break_at->nth});
-    for (const ScheduledPoke& p : step_->at)
-        machine_->add_action({p.when.site, p.when.nth}, [this, &p] { poke(p.poke); });
+    schedule_pokes(*step_);
     regions_.clear();
     running_ = a.kernel;
     running_initrd_bytes_ = a.initrd_bytes;
@@ -185,7 +184,8 @@ void Play::arrived(const Step& step) {
     if (const Kernel* k = machine().kernel(); hop_.arrived && k != nullptr) hop_.kho_boot = k->kho.is_kho_boot != 0;
     result_.hops.push_back(hop_);
     if (!hop_.arrived) return;
-    check_handed_over(step);
+    // A kernel that took the handover for nothing is free to use the memory.
+    if (hop_.kho_boot) check_handed_over(step);
     running_ = *loaded_;
     running_initrd_bytes_ = loaded_initrd_bytes_;
     loaded_.reset();

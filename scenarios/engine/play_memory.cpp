@@ -86,7 +86,15 @@ void Play::play_range(Verb verb, const Range& range) {
 void Play::play(const step::Preserve& a) { play_range(Verb::kPreserve, a.range); }
 void Play::play(const step::Unpreserve& a) { play_range(Verb::kUnpreserve, a.range); }
 void Play::play(const step::Restore& a) { play_range(Verb::kRestore, a.range); }
-void Play::play(const step::HostPoke& a) { poke(a.poke); }
+void Play::play(const step::HostPoke& a) { poke(a.poke, resolve(a.poke.target)); }
+
+// Places are meant as they are when the step begins: during an exec the kernel that knows them is gone.
+void Play::schedule_pokes(const Step& step) {
+    for (const ScheduledPoke& p : step.at) {
+        const PhysAddr base = resolve(p.poke.target);
+        machine().add_action({p.when.site, p.when.nth}, [this, &p, base] { poke(p.poke, base); });
+    }
+}
 
 PhysAddr Play::resolve(const PlaceName& place) {
     const Kernel* k = machine().kernel();
@@ -104,18 +112,19 @@ PhysAddr Play::resolve(const PlaceName& place) {
         case PlaceKind::kKexecList: return {image.head & ~(page_size() - 1)};
         case PlaceKind::kSegment: return place.segment < image.segment_count ? image.segments[place.segment].mem : PhysAddr{};
         case PlaceKind::kBootKhoFdt:
-        case PlaceKind::kBootKhoScratch: break;
+        case PlaceKind::kBootKhoScratch: return next_boot_data();
         default: return {};
     }
-    const auto boot = sim::read_boot_handover(machine().geometry().isa, next_boot_data(), machine().reader());
-    if (!boot) return {};
-    return place.kind == PlaceKind::kBootKhoFdt ? boot->fdt_field : boot->scratch_field;
 }
 
-void Play::poke(const Poke& poke) {
-    const PhysAddr base = resolve(poke.target);
+void Play::poke(const Poke& poke, PhysAddr base) {
+    const PlaceKind kind = poke.target.kind;
+    if (base.value != 0 && (kind == PlaceKind::kBootKhoFdt || kind == PlaceKind::kBootKhoScratch)) {
+        const auto boot = sim::read_boot_handover(machine().geometry().isa, base, machine().reader());
+        base = !boot ? PhysAddr{} : kind == PlaceKind::kBootKhoFdt ? boot->fdt_field : boot->scratch_field;
+    }
     PhysAddr at = base + poke.offset;
-    if (poke.target.kind == PlaceKind::kRegion) {
+    if (kind == PlaceKind::kRegion) {
         // A region's blocks count as one run of bytes; a poke does not cross a block.
         const auto r = std::find_if(regions_.begin(), regions_.end(),
                                     [&](const Region& x) { return x.name == poke.target.region; });
@@ -130,7 +139,7 @@ void Play::poke(const Poke& poke) {
     }
     std::vector<u8> bytes = poke.bytes;
     std::vector<u8> old(bytes.size());
-    if ((base.value == 0 && poke.target.kind != PlaceKind::kPhys) || !machine().read(at, old)) {
+    if ((base.value == 0 && kind != PlaceKind::kPhys) || !machine().read(at, old)) {
         finding(poke.place, fmt::format("there is nothing to poke at {}", to_text(poke.target)),
                 "the place does not exist at this moment");
         return;

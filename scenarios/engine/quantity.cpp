@@ -65,8 +65,7 @@ std::expected<std::vector<u8>, NumberError> parse_hex_bytes(std::string_view tex
         }
         const int high = hex_digit(text[i]);
         const int low = i + 1 < text.size() ? hex_digit(text[i + 1]) : -1;
-        if (high < 0 || low < 0)
-            return wrong(fmt::format("\"{}\" is not a byte", text.substr(i, 2)), kBytes);
+        if (high < 0 || low < 0) return wrong(fmt::format("\"{}\" is not a byte", text.substr(i, 2)), kBytes);
         bytes.push_back(static_cast<u8>(high << 4 | low));
         i += 2;
     }

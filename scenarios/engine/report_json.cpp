@@ -8,9 +8,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json range_json(const PhysRange& range) {
-    return {{"start", hex(range.start)}, {"size_bytes", range.size}};
-}
+ordered_json range_json(const PhysRange& range) { return {{"start", hex(range.start)}, {"size_bytes", range.size}}; }
 
 ordered_json finding_json(const Finding& f) {
     return {{"step", f.step + 1}, {"line", f.place.line}, {"col", f.place.col}, {"what", f.what}, {"detail", f.detail}};
@@ -25,9 +23,9 @@ ordered_json phase_json(const PhaseWork& p) {
 }
 
 ordered_json hop_json(const Hop& h) {
-    ordered_json hop = {{"step", h.step + 1},       {"from", h.from},     {"to", h.to},       {"arrived", h.arrived},
-                        {"kho_boot", h.kho_boot},   {"blocks", h.blocks}, {"pages", h.pages}, {"size_bytes", h.bytes},
-                        {"fdt", hex(h.fdt)}};
+    ordered_json hop = {{"step", h.step + 1},   {"from", h.from},         {"to", h.to},
+                        {"arrived", h.arrived}, {"kho_boot", h.kho_boot}, {"blocks", h.blocks},
+                        {"pages", h.pages},     {"size_bytes", h.bytes},  {"fdt", hex(h.fdt)}};
     hop["subtrees"] = ordered_json::array();
     for (const SubtreeReport& s : h.subtrees) hop["subtrees"].push_back({{"name", s.name}, {"blob", hex(s.blob)}});
     hop["scratch"] = ordered_json::array();

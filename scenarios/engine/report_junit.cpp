@@ -79,7 +79,8 @@ std::string report_junit(const RunReport& report) {
             out += fmt::format("  <testsuite {}>\n", attributes(suite, count(report.results, suite)));
         }
         const std::string what = outcome(r);
-        out += fmt::format("    <testcase classname=\"{}\" name=\"{}\"", escaped(r.scenario), escaped(cell_name(r.cell)));
+        out +=
+            fmt::format("    <testcase classname=\"{}\" name=\"{}\"", escaped(r.scenario), escaped(cell_name(r.cell)));
         out += what.empty() ? "/>\n" : ">\n" + what + "    </testcase>\n";
     }
     if (!suite.empty()) out += "  </testsuite>\n";

@@ -50,7 +50,8 @@ private:
         if (style_.verbose) log(r);
         if (!r.findings.empty()) out_ += "  findings\n";
         for (const Finding& f : r.findings) {
-            out_ += fmt::format("    {}:{}:{}: step {}: {}\n", r.scenario, f.place.line, f.place.col, f.step + 1, f.what);
+            out_ +=
+                fmt::format("    {}:{}:{}: step {}: {}\n", r.scenario, f.place.line, f.place.col, f.step + 1, f.what);
             if (!f.detail.empty()) out_ += "      " + f.detail + "\n";
         }
         if (!r.state_hash.empty())

@@ -45,15 +45,15 @@ struct SubtreeReport {
 
 /// One exec: what was handed over, and where it landed.
 struct Hop {
-    u32 step = 0;               // the exec
-    std::string from;           // kernel names
+    u32 step = 0;      // the exec
+    std::string from;  // kernel names
     std::string to;
-    bool arrived = false;       // the next kernel took commands
-    bool kho_boot = false;      // and it accepted the handover
-    u64 blocks = 0;             // preserved
+    bool arrived = false;   // the next kernel took commands
+    bool kho_boot = false;  // and it accepted the handover
+    u64 blocks = 0;         // preserved
     u64 pages = 0;
     u64 bytes = 0;
-    PhysAddr fdt;               // 0 = no handover data
+    PhysAddr fdt;  // 0 = no handover data
     std::vector<SubtreeReport> subtrees;
     std::vector<PhysRange> scratch;
     std::vector<SegmentReport> segments;

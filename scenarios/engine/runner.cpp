@@ -9,6 +9,7 @@
 #include "model/kernel.hpp"
 #include "scenarios/engine/play.hpp"
 #include "sim/boot/loader.hpp"
+#include "sim/cpu/time_traps.hpp"
 #include "sim/events/event_log.hpp"
 #include "sim/events/log_format.hpp"
 #include "sim/native/relocator.hpp"
@@ -27,6 +28,9 @@ Ending ending_of(sim::Fault::Kind kind) {
         case sim::Fault::Kind::kTripleFault: return Ending::kTripleFault;
         case sim::Fault::Kind::kPurgatoryLoop: return Ending::kPurgatoryLoop;
         case sim::Fault::Kind::kImageCorrupted: return Ending::kImageCorrupted;
+        case sim::Fault::Kind::kGuestException: return Ending::kException;
+        case sim::Fault::Kind::kTimeRead: return Ending::kTimeRead;
+        case sim::Fault::Kind::kBadPortCall: return Ending::kBadPlatformCall;
         case sim::Fault::Kind::kNone:
         case sim::Fault::Kind::kPanic: break;
     }
@@ -61,12 +65,21 @@ std::string fault_text(const sim::Fault& fault) {
         case Kind::kBadAccess:
         case Kind::kTripleFault:
             return fmt::format("{}: {:#x} ({} bytes) is not RAM", verdict, fault.args[0], fault.args[1]);
-        case Kind::kHang: return fmt::format("{}: {} platform calls and no end", verdict, fault.args[0]);
+        case Kind::kHang:
+            return fmt::format("{}: {} {}", verdict, fault.args[0],
+                               fault.args[1] == sim::kHangCalls ? "platform calls and no end"
+                                                                : "instructions without a platform call");
         case Kind::kPurgatoryLoop:
             return fmt::format("{}: the segments do not hash to the digest of the load", verdict);
         case Kind::kImageCorrupted:
             return fmt::format("{}: at {:#x}: {}", verdict, fault.args[0],
                                sim::describe(static_cast<sim::ImageCheck>(fault.args[1])));
+        case Kind::kGuestException:
+            return fmt::format("{}: {} at pc {:#x}, address {:#x}", verdict, fault.args[0], fault.args[1], fault.args[2]);
+        case Kind::kTimeRead:
+            return fmt::format("{}: {} at pc {:#x}", verdict, sim::kTimeSources[fault.args[0]].instruction, fault.args[1]);
+        case Kind::kBadPortCall:
+            return fmt::format("{}: operation {}, argument {:#x}", verdict, fault.args[0], fault.args[1]);
         case Kind::kNone:
         case Kind::kStackOverflow: break;
     }
@@ -193,8 +206,7 @@ void Play::play_step(const Step& step) {
     if (machine_ && suspended_ == nullptr) {
         machine_->begin_step();
         if (step.break_at) machine_->set_break({step.break_at->site, step.break_at->nth});
-        for (const ScheduledPoke& p : step.at)
-            machine_->add_action({p.when.site, p.when.nth}, [this, &p] { poke(p.poke); });
+        schedule_pokes(step);
     }
     std::visit([this](const auto& action) { play(action); }, step.action);
     check_expected_end(step);

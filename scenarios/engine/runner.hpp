@@ -11,8 +11,8 @@
 namespace baton::scenarios {
 
 struct RunOptions {
-    std::string image_folder;  // where the build's kernel images lie
-    std::string save_on_fail;  // write the machine of a failed run to this file; empty = do not
+    std::string image_folder;               // where the build's kernel images lie
+    std::string save_on_fail;               // write the machine of a failed run to this file; empty = do not
     std::function<void(u32 step)> on_step;  // called as each step begins; for progress
 };
 

@@ -64,9 +64,9 @@ struct KernelSpec {
     KexecBase kexec_base = KexecBase::k6_14;
     u64 cma_align_bytes = 0;  // 0 = the geometry's pageblock
     u32 options = kOptionScratchFloor;
-    u64 defects[2] = {};      // the generation's, with the scenario's additions and removals
+    u64 defects[2] = {};  // the generation's, with the scenario's additions and removals
     std::string command_line;
-    std::string image;        // path of another image file; empty = the build's image of the cell's architecture
+    std::string image;  // path of another image file; empty = the build's image of the cell's architecture
 };
 
 // --- what steps work on ---------------------------------------------------------------------------------------------
@@ -86,11 +86,11 @@ struct Range {
 
 /// Bytes of physical memory that the host changes: the hand that breaks things.
 struct Poke {
-    PlaceName target;        // resolved when the step that holds it begins
-    u64 offset = 0;          // bytes into the place
+    PlaceName target;  // resolved when the step that holds it begins
+    u64 offset = 0;    // bytes into the place
     bool exclusive_or = false;
-    std::vector<u8> bytes;   // in memory order
-    Place place;             // in the scenario file
+    std::vector<u8> bytes;  // in memory order
+    Place place;            // in the scenario file
 };
 
 /// The k-th time (from 1, counted from the step's start) that a schedule point is announced.
@@ -111,7 +111,7 @@ namespace step {
 
 /// Powers the machine on: the boot loader role of D26. Only once, unless the machine is replaced by `load`.
 struct Boot {
-    u32 kernel = 0;  // index into Scenario::kernels
+    u32 kernel = 0;                           // index into Scenario::kernels
     std::optional<std::string> command_line;  // instead of the kernel's own
     u64 initrd_bytes = 0;                     // 0 = none; content is a function of (seed, size)
 };
@@ -123,12 +123,22 @@ struct Alloc {
     u64 pages = 0;
     u64 count = 1;
 };
-struct Free { std::string region; };
+struct Free {
+    std::string region;
+};
 /// The host writes the pattern of (seed, address, region) as userspace of the running kernel (D25).
-struct Fill { std::string region; };
-struct Preserve { Range range; };
-struct Unpreserve { Range range; };
-struct Restore { Range range; };
+struct Fill {
+    std::string region;
+};
+struct Preserve {
+    Range range;
+};
+struct Unpreserve {
+    Range range;
+};
+struct Restore {
+    Range range;
+};
 struct Finalise {};
 struct Abort {};
 struct KexecFileLoad {
@@ -148,9 +158,15 @@ struct SubtreeGet {
     std::string name;
     std::optional<Range> range;
 };
-struct HostPoke { Poke poke; };
-struct Save { std::string file; };  // absolute
-struct Load { std::string file; };
+struct HostPoke {
+    Poke poke;
+};
+struct Save {
+    std::string file;
+};  // absolute
+struct Load {
+    std::string file;
+};
 /// Goes on after a `break`, or after `load` of a machine that was saved at one.
 struct Continue {};
 
@@ -172,11 +188,11 @@ struct Expect {
     std::optional<u64> scratch_count;     // live scratch areas
     std::optional<u64> preserved_blocks;  // in the outgoing tracker
     std::optional<u64> preserved_pages;
-    std::optional<u64> incoming_blocks;   // in the tracker that was handed over
+    std::optional<u64> incoming_blocks;  // in the tracker that was handed over
     std::optional<Generation> generation;
-    std::optional<bool> initrd_intact;    // the initrd of this kernel lies where it was told, with its content
-    std::optional<bool> swapped;          // the last relocation exchanged pages instead of copying them
-    std::vector<std::string> log;         // each is part of a line this kernel logged
+    std::optional<bool> initrd_intact;  // the initrd of this kernel lies where it was told, with its content
+    std::optional<bool> swapped;        // the last relocation exchanged pages instead of copying them
+    std::vector<std::string> log;       // each is part of a line this kernel logged
     std::vector<std::string> no_log;
 };
 
@@ -204,11 +220,11 @@ struct Step {
 };
 
 struct Scenario {
-    std::string file;         // as given on the command line
+    std::string file;  // as given on the command line
     std::string title;
     std::string description;
     MachineMatrix machine;
-    u64 budget_calls = 0;     // of one step; 0 = the machine's default
+    u64 budget_calls = 0;  // of one step; 0 = the machine's default
     std::vector<KernelSpec> kernels;
     std::vector<Step> steps;
 };

@@ -32,14 +32,14 @@ std::span<const StepKey> common_keys(StepActor actor) {
 }
 
 std::span<const StepKind> step_kinds() {
-    static const std::vector<StepKind> kinds = [] {
+    static const std::vector<StepKind> kKinds = [] {
         std::vector<StepKind> all;
         for (const std::span<const StepKind> group :
              {machine_steps(), memory_steps(), kho_steps(), kexec_steps(), expect_steps()})
             all.insert(all.end(), group.begin(), group.end());
         return all;
     }();
-    return kinds;
+    return kKinds;
 }
 
 const StepKind* find_step_kind(std::string_view name) {
@@ -117,6 +117,7 @@ Poke parse_poke(Fields& fields) {
 
 u32 parse_kernel_name(Fields& fields, const StepContext& context) {
     std::vector<std::string_view> names;
+    names.reserve(context.kernels.size());
     for (const KernelSpec& kernel : context.kernels) names.push_back(kernel.name);
     return static_cast<u32>(fields.choice("kernel", {"kernel", names, "define it as [kernel.NAME]"}).value_or(0));
 }
@@ -155,8 +156,8 @@ std::optional<SitePoint> parse_site_point(const Value& value, std::string_view k
     }
     Value name = value;
     name.text = text->substr(0, hash);
-    static const std::vector<std::string_view> names = names_of(kSites);
-    const auto chosen = as_choice(name, key, {"site", names, "`baton points` lists them"}, sink);
+    static const std::vector<std::string_view> kNames = names_of(kSites);
+    const auto chosen = as_choice(name, key, {"site", kNames, "`baton points` lists them"}, sink);
     if (!chosen) return {};
     point.site = kSites[*chosen].site;
     return point;

@@ -50,8 +50,8 @@ step::Action parse_expect(Fields& fields, const StepContext&) {
     e.preserved_blocks = fields.integer("preserved_blocks", 0, kPagesMax);
     e.preserved_pages = fields.integer("preserved_pages", 0, kPagesMax);
     e.incoming_blocks = fields.integer("incoming_blocks", 0, kPagesMax);
-    static const std::vector<std::string_view> generations = names_of(kGenerations);
-    if (const auto chosen = fields.choice("generation", {"generation", generations}))
+    static const std::vector<std::string_view> kNames = names_of(kGenerations);
+    if (const auto chosen = fields.choice("generation", {"generation", kNames}))
         e.generation = kGenerations[*chosen].id;
     e.initrd_intact = fields.boolean("initrd_intact");
     e.swapped = fields.boolean("swapped");
@@ -87,11 +87,11 @@ std::vector<StepKey> keys() {
 }  // namespace
 
 std::span<const StepKind> expect_steps() {
-    static const std::vector<StepKind> kinds = {
+    static const std::vector<StepKind> kKinds = {
         {"expect", StepActor::kHost, "check; all keys must hold, each that does not is a finding of its own", keys(),
          parse_expect},
     };
-    return kinds;
+    return kKinds;
 }
 
 }  // namespace baton::scenarios

@@ -18,8 +18,10 @@ step::Action parse_exec(Fields&, const StepContext&) { return step::Exec{}; }
 }  // namespace
 
 std::span<const StepKind> kexec_steps() {
-    static const std::vector<StepKind> kinds = {
-        {"kexec_file_load", StepActor::kCommand, "load the next kernel",
+    static const std::vector<StepKind> kKinds = {
+        {"kexec_file_load",
+         StepActor::kCommand,
+         "load the next kernel",
          {{"kernel", "name", "a `[kernel.NAME]`", true},
           {"cmdline", "text", "instead of the kernel's own"},
           {"initrd", "size", "give it an initrd of this many bytes, generated from the seed"}},
@@ -27,7 +29,7 @@ std::span<const StepKind> kexec_steps() {
         {"kexec_unload", StepActor::kCommand, "drop the loaded kernel", {}, parse_unload},
         {"exec", StepActor::kCommand, "reboot into the loaded kernel; done when it takes commands", {}, parse_exec},
     };
-    return kinds;
+    return kKinds;
 }
 
 }  // namespace baton::scenarios

@@ -30,7 +30,7 @@ std::vector<StepKey> subtree_keys() {
 }  // namespace
 
 std::span<const StepKind> kho_steps() {
-    static const std::vector<StepKind> kinds = {
+    static const std::vector<StepKind> kKinds = {
         {"preserve", StepActor::kCommand, "hand memory over", range_keys(), parse_preserve},
         {"unpreserve", StepActor::kCommand, "take that back", range_keys(), parse_unpreserve},
         {"restore", StepActor::kCommand, "turn memory that was handed over into ordinary user memory", range_keys(),
@@ -41,7 +41,7 @@ std::span<const StepKind> kho_steps() {
         {"subtree_get", StepActor::kCommand, "look a child of the incoming FDT up; given a range, it must start there",
          subtree_keys(), parse_subtree_get},
     };
-    return kinds;
+    return kKinds;
 }
 
 }  // namespace baton::scenarios

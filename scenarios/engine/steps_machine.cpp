@@ -32,22 +32,36 @@ step::Action parse_load(Fields& fields, const StepContext& context) { return ste
 }  // namespace
 
 std::span<const StepKind> machine_steps() {
-    static const std::vector<StepKind> kinds = {
-        {"boot", StepActor::kBoot, "power on with this kernel; done when it takes commands",
+    static const std::vector<StepKind> kKinds = {
+        {"boot",
+         StepActor::kBoot,
+         "power on with this kernel; done when it takes commands",
          {{"kernel", "name", "a `[kernel.NAME]`", true},
           {"cmdline", "text", "instead of the kernel's own"},
           {"initrd", "size", "give it an initrd of this many bytes, generated from the seed"}},
          parse_boot},
-        {"continue", StepActor::kCommand, "go on after a `break`, or after loading a machine saved at one", {},
+        {"continue",
+         StepActor::kCommand,
+         "go on after a `break`, or after loading a machine saved at one",
+         {},
          parse_continue},
-        {"poke", StepActor::kHost, "the host changes memory behind the kernel's back",
-         {std::begin(kPokeKeys), std::end(kPokeKeys)}, parse_poke_step},
-        {"save", StepActor::kHost, "write the machine to a file",
-         {{"file", "path", "relative to the scenario file", true}}, parse_save},
-        {"load", StepActor::kHost, "replace the machine by one from a file",
-         {{"file", "path", "relative to the scenario file", true}}, parse_load},
+        {"poke",
+         StepActor::kHost,
+         "the host changes memory behind the kernel's back",
+         {std::begin(kPokeKeys), std::end(kPokeKeys)},
+         parse_poke_step},
+        {"save",
+         StepActor::kHost,
+         "write the machine to a file",
+         {{"file", "path", "relative to the scenario file", true}},
+         parse_save},
+        {"load",
+         StepActor::kHost,
+         "replace the machine by one from a file",
+         {{"file", "path", "relative to the scenario file", true}},
+         parse_load},
     };
-    return kinds;
+    return kKinds;
 }
 
 }  // namespace baton::scenarios

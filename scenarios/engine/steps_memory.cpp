@@ -24,19 +24,27 @@ step::Action parse_fill(Fields& fields, const StepContext&) { return step::Fill{
 }  // namespace
 
 std::span<const StepKind> memory_steps() {
-    static const std::vector<StepKind> kinds = {
-        {"alloc", StepActor::kCommand, "allocate user memory and give it a name",
+    static const std::vector<StepKind> kKinds = {
+        {"alloc",
+         StepActor::kCommand,
+         "allocate user memory and give it a name",
          {{"region", "name", "a new name", true},
           {"order", "integer", "folios of 2^order pages, or"},
           {"pages", "integer", "runs of this many pages"},
           {"count", "integer", "how many blocks; 1"}},
          parse_alloc},
-        {"free", StepActor::kCommand, "free every block of a region",
-         {{"region", "name", "the region", true}}, parse_free},
-        {"fill", StepActor::kHost, "write a pattern of (seed, address, region) as the kernel's userspace would",
-         {{"region", "name", "the region", true}}, parse_fill},
+        {"free",
+         StepActor::kCommand,
+         "free every block of a region",
+         {{"region", "name", "the region", true}},
+         parse_free},
+        {"fill",
+         StepActor::kHost,
+         "write a pattern of (seed, address, region) as the kernel's userspace would",
+         {{"region", "name", "the region", true}},
+         parse_fill},
     };
-    return kinds;
+    return kKinds;
 }
 
 }  // namespace baton::scenarios

@@ -10,7 +10,17 @@ namespace baton::scenarios {
 
 /// How a kernel stopped for good. `expect_verdict` names one; without it an ending makes the run fail.
 enum class Ending : u32 {
-    kPanic, kAssert, kBadAccess, kHang, kStackOverflow, kTripleFault, kImageCorrupted, kPurgatoryLoop,
+    kPanic,
+    kAssert,
+    kBadAccess,
+    kHang,
+    kStackOverflow,
+    kTripleFault,
+    kImageCorrupted,
+    kPurgatoryLoop,
+    kException,
+    kTimeRead,
+    kBadPlatformCall,
     kCount,
 };
 
@@ -29,6 +39,9 @@ inline constexpr EndingInfo kEndings[] = {
     {Ending::kTripleFault, "triple fault", "the machine reset where no handler stood"},
     {Ending::kImageCorrupted, "image corrupted", "no intact kernel lies at the entry address"},
     {Ending::kPurgatoryLoop, "purgatory loop", "the digest was wrong and the purgatory spins"},
+    {Ending::kException, "exception", "the CPU met an exception that nothing handles (guests)"},
+    {Ending::kTimeRead, "time read", "a counter or random number was read past the platform (guests)"},
+    {Ending::kBadPlatformCall, "bad platform call", "the port was given what is no platform call (guests)"},
 };
 static_assert(sizeof(kEndings) / sizeof(kEndings[0]) == static_cast<u32>(Ending::kCount));
 constexpr const EndingInfo& info(Ending e) { return kEndings[static_cast<u32>(e)]; }
@@ -76,8 +89,8 @@ constexpr const VerdictInfo& info(Verdict v) { return kVerdicts[static_cast<u32>
 
 /// The more severe of two exit codes: 70, 4, 3, 1, 5, 0 (2 never meets another).
 constexpr Exit more_severe(Exit a, Exit b) {
-    constexpr Exit kOrder[] = {Exit::kUsage,   Exit::kInternal, Exit::kDiverged, Exit::kBadInput,
-                               Exit::kFail, Exit::kBudget,   Exit::kPass};
+    constexpr Exit kOrder[] = {Exit::kUsage, Exit::kInternal, Exit::kDiverged, Exit::kBadInput,
+                               Exit::kFail,  Exit::kBudget,   Exit::kPass};
     for (Exit e : kOrder)
         if (a == e || b == e) return e;
     return a;

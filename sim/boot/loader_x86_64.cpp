@@ -14,8 +14,9 @@ namespace baton::sim::boot_loader {
 namespace {
 
 inline constexpr u64 kTableBytes = 4096;
-inline constexpr u64 kEntryFlags = 0x3;  // present, writable
-inline constexpr u64 kLeafFlags = 0x83;  // and a leaf above the last level
+// Accessed and dirty are set from the start, so that no CPU ever writes to the tables.
+inline constexpr u64 kEntryFlags = 0x63;  // present, writable
+inline constexpr u64 kLeafFlags = 0xe3;   // and a leaf above the last level
 inline constexpr u64 kIdentityEnd = 2 * kGiB;
 inline constexpr u64 kLeafBytes = 2 * kMiB;
 inline constexpr u8 kLoaderTypeUndefined = 0xff;

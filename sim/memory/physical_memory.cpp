@@ -104,7 +104,29 @@ void PhysicalMemory::fill_pattern(u8 background) {
     for (const PhysRange& r : ranges_) std::memset(view_.base + r.start.value, background, r.size);
 }
 
+void PhysicalMemory::take_up_dirty(u64 words) {
+    u64* const bitmap = dirty_.words();
+    for (u64 w = 0; w < words; ++w) {
+        const u64 bits = bitmap[w];
+        if (bits == 0) continue;
+        u64 ram = 0;
+        for (u64 i = 0; i < 64; ++i)
+            if ((bits >> i & 1) != 0 && is_ram({{(w * 64 + i) << kFrameShift}, kFrameSize})) ram |= u64{1} << i;
+        bitmap[w] = ram;
+        if (ram != 0) dirty_.merge_word(w, ram);
+    }
+}
+
+void PhysicalMemory::mark_ram(PhysRange range) {
+    for (const PhysRange& r : ranges_) {
+        const PhysAddr start = std::max(r.start, range.start);
+        const PhysAddr end = std::min(r.end(), range.end());
+        if (start < end) view_.mark(start.value >> kFrameShift, (end.value - 1) >> kFrameShift);
+    }
+}
+
 void PhysicalMemory::collect() {
+    if (source_ != nullptr) source_->report_dirty(*this);
     dirty_.drain([this](u64 word, u64 bits) {
         ever_.merge_word(word, bits);
         for (DirtyClient* client : clients_) client->frames_.merge_word(word, bits);

@@ -27,6 +27,18 @@
 namespace baton::sim {
 
 class DirtyClient;
+class PhysicalMemory;
+
+/// Whoever writes RAM without PhysicalMemory hearing of it at once: a guest's CPU, which sets bits of the bitmap itself
+/// and makes some writes without any (decision D2).
+class DirtySource {
+public:
+    /// Called before dirty frames are collected: time to mark what was written since the last call.
+    virtual void report_dirty(PhysicalMemory& memory) = 0;
+
+protected:
+    ~DirtySource() = default;
+};
 
 class PhysicalMemory {
 public:
@@ -86,6 +98,13 @@ public:
     void fill_pattern(u8 background);
     u8 background() const { return background_; }
 
+    /// Null: nobody. At most one; it must go before it dies.
+    void set_dirty_source(DirtySource* source) { source_ = source; }
+    /// Makes known what was set in the first `words` words of the bitmap without its summary. Bits of frames that are not
+    /// RAM are dropped: whoever set them cannot be trusted.
+    void take_up_dirty(u64 words);
+    /// Marks the frames of those parts of a range that are RAM.
+    void mark_ram(PhysRange range);
     /// Moves the dirty frames on to the clients and to ever().
     void collect();
     /// Frames written since power-on; collects first.
@@ -100,6 +119,7 @@ private:
     FrameSet ever_;
     platform::RamView view_;
     std::vector<DirtyClient*> clients_;
+    DirtySource* source_ = nullptr;
     u8 background_ = 0;
 };
 

@@ -4,7 +4,9 @@
 #include <sys/mman.h>
 
 #include <boost/context/detail/fcontext.hpp>
+#include <csignal>
 #include <cstdlib>
+#include <mutex>
 #include <new>
 #include <utility>
 
@@ -36,7 +38,40 @@ struct FiberEntry {
     }
 };
 
+// A kernel that runs off its stack touches the guard below it; the handler turns that into a way back. Any other fault
+// is a bug of the simulator and keeps its default fate.
+struct FiberGuard {
+    static thread_local Fiber* running;
+
+    static void on_signal(int signal, siginfo_t* info, void*) {
+        if (running != nullptr) running->on_fault(info->si_addr);
+        std::signal(signal, SIG_DFL);
+        std::raise(signal);
+    }
+
+    // The handler runs on a stack of its own, for the fiber's is used up. NODEFER: it is left by a context switch.
+    static void install() {
+        static std::once_flag once;
+        std::call_once(once, [] {
+            struct sigaction action {};
+            action.sa_sigaction = on_signal;
+            action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+            sigaction(SIGSEGV, &action, nullptr);
+        });
+        static thread_local std::byte alternate[64 * 1024];
+        stack_t stack{};
+        sigaltstack(nullptr, &stack);
+        if ((stack.ss_flags & SS_DISABLE) == 0 && stack.ss_size >= sizeof(alternate)) return;
+        stack = {};
+        stack.ss_sp = alternate;
+        stack.ss_size = sizeof(alternate);
+        sigaltstack(&stack, nullptr);
+    }
+};
+thread_local Fiber* FiberGuard::running = nullptr;
+
 Fiber::Fiber() {
+    FiberGuard::install();
     void* p = mmap(nullptr, kGuardBytes + kStackBytes, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (p == MAP_FAILED || mprotect(p, kGuardBytes, PROT_NONE) != 0) throw std::bad_alloc();
@@ -60,8 +95,9 @@ void Fiber::start(std::function<void()> entry) {
     context_ = ctx::make_fcontext(mapping_ + kGuardBytes + kStackBytes, kStackBytes, &FiberEntry::run);
 }
 
-void Fiber::resume() {
-    running_ = true;
+Fiber::Back Fiber::resume() {
+    Fiber* const outer = std::exchange(FiberGuard::running, this);
+    overflowed_ = false;
 #if BATON_ASAN
     __sanitizer_start_switch_fiber(&caller_fake_stack_, mapping_ + kGuardBytes, kStackBytes);
 #endif
@@ -70,7 +106,14 @@ void Fiber::resume() {
     __sanitizer_finish_switch_fiber(caller_fake_stack_, nullptr, nullptr);
 #endif
     context_ = t.fctx;
-    running_ = false;
+    FiberGuard::running = outer;
+    return overflowed_ ? Back::kOverflowed : Back::kSuspended;
+}
+
+void Fiber::on_fault(const void* address) {
+    if (!in_guard(address)) return;
+    overflowed_ = true;
+    leave();
 }
 
 void Fiber::suspend() {

@@ -95,14 +95,22 @@ Entry relocate(Isa isa, const platform::Jump& jump) {
     return {jump.start, jump.argument};
 }
 
-std::expected<Entry, Fault> run_purgatory(const Entry& entry) {
-    platform::at(Site::kPurgatoryStart, entry.address.value);
-    const PhysAddr blob = entry.address - kexec::kPurgatoryEntryOffset;
+std::expected<kexec::PurgatoryHeader, Fault> check_purgatory(PhysAddr entry) {
+    const PhysAddr blob = entry - kexec::kPurgatoryEntryOffset;
     const auto header = ram::load<kexec::PurgatoryHeader>(blob);
     if (header.magic != kexec::kPurgatoryMagic || header.code_end > header.size ||
         header.code_end < kexec::kPurgatoryEntryOffset)
         return std::unexpected(corrupted(blob, kPurgatoryMagicWrong));
     if (!purgatory_code_intact(blob, header)) return std::unexpected(corrupted(blob, kPurgatoryCodeCorrupted));
+    return header;
+}
+
+std::expected<Entry, Fault> run_purgatory(const Entry& entry) {
+    platform::at(Site::kPurgatoryStart, entry.address.value);
+    const PhysAddr blob = entry.address - kexec::kPurgatoryEntryOffset;
+    const auto checked = check_purgatory(entry.address);
+    if (!checked) return std::unexpected(checked.error());
+    const kexec::PurgatoryHeader& header = *checked;
 
     sha256_ctx sha;
     sha256_init(&sha);
@@ -122,7 +130,7 @@ std::expected<Entry, Fault> run_purgatory(const Entry& entry) {
     return Entry{{registers[kexec::kRip]}, registers[kexec::kRsi]};
 }
 
-std::expected<FoundImage, Fault> find_image(Isa isa, const Entry& entry) {
+std::expected<FoundImage, Fault> check_image(Isa isa, const Entry& entry) {
     const bool x86 = isa == Isa::kX86_64;
     const PhysAddr image = x86 ? entry.address - kEntryOffsetX86 : entry.address;
     const PhysAddr at = image + (x86 ? kImageHeaderOffsetX86 : kImageHeaderOffsetArm);
@@ -139,11 +147,16 @@ std::expected<FoundImage, Fault> find_image(Isa isa, const Entry& entry) {
     if (XXH3_64bits(text, header.text_size) != header.text_xxh3)
         return std::unexpected(corrupted(image, kImageTextCorrupted));
     ram::read<u8>(image, header.image_size);  // all of it must be RAM
-    if (x86) {
-        platform::at(Site::kDecompress, image.value, entry.argument);
-        platform::charge(Work::kBytesDecompressed, header.file_size);
+    return FoundImage{image, at, entry.argument, header.file_size};
+}
+
+std::expected<FoundImage, Fault> find_image(Isa isa, const Entry& entry) {
+    const auto found = check_image(isa, entry);
+    if (found && isa == Isa::kX86_64) {
+        platform::at(Site::kDecompress, found->image.value, entry.argument);
+        platform::charge(Work::kBytesDecompressed, found->file_size);
     }
-    return FoundImage{image, at, entry.argument};
+    return found;
 }
 
 std::string_view describe(ImageCheck check) {

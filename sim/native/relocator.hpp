@@ -7,6 +7,7 @@
 #pragma once
 
 #include "model/geometry.hpp"
+#include "model/kexec/purgatory.hpp"
 #include "model/platform.hpp"
 #include "sim/services.hpp"
 
@@ -25,12 +26,18 @@ Entry relocate(Isa isa, const platform::Jump& jump);
 /// otherwise a fault: kPurgatoryLoop, or kImageCorrupted when no intact purgatory lies at `entry`.
 std::expected<Entry, Fault> run_purgatory(const Entry& entry);
 
+/// Whether the purgatory whose first instruction is at `entry` is what the load put there: kImageCorrupted if not.
+std::expected<kexec::PurgatoryHeader, Fault> check_purgatory(PhysAddr entry);
+
 /// The image at an entry address, checked against its own header (decision D11).
 struct FoundImage {
     PhysAddr image;
     PhysAddr header;
     u64 argument = 0;
+    u64 file_size = 0;
 };
+std::expected<FoundImage, Fault> check_image(Isa isa, const Entry& entry);
+/// check_image, and the schedule point and the work of its decompressor.
 std::expected<FoundImage, Fault> find_image(Isa isa, const Entry& entry);
 
 /// What `find_image` and `run_purgatory` found wrong: Fault::args[1] of kImageCorrupted.

@@ -1,54 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sim/native/runner.hpp"
 
-#include <csignal>
-#include <cstdlib>
-#include <mutex>
 #include <utility>
 
 #include "model/kernel.hpp"
 #include "sim/native/relocator.hpp"
 
 namespace baton::sim {
-namespace {
-
-// A native kernel that runs off its stack touches the guard below it. The handler turns that into a verdict; any other
-// fault is a bug of the simulator and keeps its default fate.
-thread_local const Fiber* guarded_fiber = nullptr;
-
-void on_segv(int signal, siginfo_t* info, void*) {
-    if (guarded_fiber != nullptr && guarded_fiber->running() && guarded_fiber->in_guard(info->si_addr))
-        native_host->fault({.kind = Fault::Kind::kStackOverflow});
-    std::signal(signal, SIG_DFL);
-    std::raise(signal);
-}
-
-void install_guard_handler() {
-    static std::once_flag once;
-    std::call_once(once, [] {
-        struct sigaction action {};
-        action.sa_sigaction = on_segv;
-        // NODEFER: the handler is left through a context switch, never by returning.
-        action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-        sigaction(SIGSEGV, &action, nullptr);
-    });
-    static thread_local std::byte alternate_stack[64 * 1024];
-    stack_t stack{};
-    sigaltstack(nullptr, &stack);
-    if ((stack.ss_flags & SS_DISABLE) != 0 || stack.ss_size < sizeof(alternate_stack)) {
-        stack = {};
-        stack.ss_sp = alternate_stack;
-        stack.ss_size = sizeof(alternate_stack);
-        sigaltstack(&stack, nullptr);
-    }
-}
-
-}  // namespace
-
 NativeRunner::NativeRunner(Isa isa, Services& services, const platform::RamView& ram)
-    : isa_(isa), services_(services), ram_(ram) {
-    install_guard_handler();
-}
+    : isa_(isa), services_(services), ram_(ram) {}
 
 NativeRunner::~NativeRunner() {
     if (native_host == this) native_host = nullptr;
@@ -58,14 +18,13 @@ Stop NativeRunner::run() {
     NativeHost* const self = this;
     NativeHost* const outer_host = std::exchange(native_host, self);
     const platform::RamView outer_ram = std::exchange(platform::ram_view, ram_);
-    const Fiber* const outer_fiber = std::exchange(guarded_fiber, &fiber_);
-    alive_ = true;
     stop_ = {};
-    fiber_.resume();
-    guarded_fiber = outer_fiber;
+    if (fiber_.resume() == Fiber::Back::kOverflowed) {
+        stop_.kind = Stop::Kind::kFault;
+        stop_.fault = {.kind = Fault::Kind::kStackOverflow};
+    }
     platform::ram_view = outer_ram;
     native_host = outer_host;
-    if (stop_.kind == Stop::Kind::kFault || stop_.kind == Stop::Kind::kLeft) alive_ = false;
     return stop_;
 }
 
@@ -105,8 +64,6 @@ Stop NativeRunner::resume(PhysAddr kernel) {
 }
 
 Stop NativeRunner::proceed() { return run(); }
-
-void NativeRunner::drop() { alive_ = false; }
 
 void NativeRunner::leave(Stop stop) {
     stop_ = stop;

@@ -18,7 +18,6 @@ public:
     Stop resume(PhysAddr kernel) override;
     Stop transfer(const platform::Jump& jump) override;
     Stop proceed() override;
-    void drop() override;
 
 private:
     // NativeHost: called by the kernel, on the fiber.
@@ -47,7 +46,6 @@ private:
     const platform::RamView ram_;
     Fiber fiber_;
     Stop stop_;
-    bool alive_ = false;            // the fiber holds a kernel that can proceed
     bool in_machine_code_ = false;  // between two kernels: nobody can handle a fault
 };
 

@@ -25,7 +25,9 @@ public:
     TemporaryFolder& operator=(const TemporaryFolder&) = delete;
     ~TemporaryFolder() { std::filesystem::remove_all(path_); }
 
-    std::string path(std::string_view name = {}) const { return name.empty() ? path_ : path_ + "/" + std::string(name); }
+    std::string path(std::string_view name = {}) const {
+        return name.empty() ? path_ : path_ + "/" + std::string(name);
+    }
     std::string write(std::string_view name, std::string_view text) const {
         std::ofstream(path(name), std::ios::binary) << text;
         return path(name);
@@ -48,8 +50,8 @@ struct Said {
 /// Runs `baton ARGUMENTS` in `folder`; the arguments are the shell's to split. `pipe` is put behind it.
 inline Said run_baton(const std::string& arguments, const std::string& pipe = {}) {
     const TemporaryFolder folder;
-    const std::string command = "cd '" + folder.path() + "' && { '" BATON_BINARY "' " + arguments + "; echo $? >exit; } 2>err " +
-                                (pipe.empty() ? ">out" : "| " + pipe + " >out");
+    const std::string command = "cd '" + folder.path() + "' && { '" BATON_BINARY "' " + arguments +
+                                "; echo $? >exit; } 2>err " + (pipe.empty() ? ">out" : "| " + pipe + " >out");
     const int status = std::system(command.c_str());
     if (!WIFEXITED(status)) return {};
     Said said{.exit = -1, .out = folder.read("out"), .err = folder.read("err")};

@@ -28,8 +28,9 @@ constexpr Case kCases[] = {
     {"impossible machine", "[machine]\nram = \"8M\"\n[[step]]\ndo = \"boot\"\nkernel = \"a\"\n",
      ":4:7: a machine cannot have 8M of RAM (x86_64 has 64M to 16T)"},
     {"size 0", "[[step]]\ndo = \"boot\"\nkernel = \"a\"\ninitrd = 0\n", ":6:10: \"initrd\" is 0"},
-    {"size 2^64", "[[step]]\ndo = \"boot\"\nkernel = \"a\"\ninitrd = \"16777216T\"\n", ":6:10: \"initrd\": \"16777216T\" does "
-                                                                                     "not fit 64 bits"},
+    {"size 2^64", "[[step]]\ndo = \"boot\"\nkernel = \"a\"\ninitrd = \"16777216T\"\n",
+     ":6:10: \"initrd\": \"16777216T\" does "
+     "not fit 64 bits"},
     {"negative size", "[[step]]\ndo = \"boot\"\nkernel = \"a\"\ninitrd = -4\n", ":6:10: \"initrd\": -4 is negative"},
     {"nonsense suffix", "[[step]]\ndo = \"boot\"\nkernel = \"a\"\ninitrd = \"4X\"\n",
      ":6:10: \"initrd\": \"4X\" ends in an unknown suffix \"X\""},
@@ -81,7 +82,9 @@ TEST_CASE("bad paths: no such file, no scenario in a folder, not a file, too lar
     says("check /dev/null", "/dev/null: is not a regular file");
     const std::string huge = folder.write("huge.toml", std::string(5 << 20, '#'));
     says("check " + huge, "a scenario file has at most 4M bytes");
-    const std::string binary = folder.write("binary.toml", std::string_view("\x7f" "ELF\0\0\xff", 7));
+    const std::string binary = folder.write("binary.toml", std::string_view("\x7f"
+                                                                            "ELF\0\0\xff",
+                                                                            7));
     says("check " + binary, "binary.toml:1:");
 }
 

@@ -49,7 +49,8 @@ TEST_CASE("run: the quickstart passes on both architectures, for people and for 
     }
     CHECK(run_baton(fmt::format("run --json {}", kQuickstart)).out == said.out);
     CHECK(runs[0].at("state_hash") != runs[1].at("state_hash"));
-    const auto other = nlohmann::json::parse(run_baton(fmt::format("run --json --seed 8 --arch x86_64 {}", kQuickstart)).out);
+    const auto other =
+        nlohmann::json::parse(run_baton(fmt::format("run --json --seed 8 --arch x86_64 {}", kQuickstart)).out);
     REQUIRE(other.at("runs").size() == 1);
     CHECK(other.at("runs")[0].at("state_hash") != runs[0].at("state_hash"));
 }
@@ -67,15 +68,16 @@ TEST_CASE("run: an expectation that does not hold exits with 1 and says what to 
     const Said junit = run_baton(fmt::format("run {} --junit {}", file, folder.path("out.xml")));
     CHECK(junit.exit == 1);
     const std::string xml = folder.read("out.xml");
-    CHECK(xml.find("<testsuites name=\"baton\" tests=\"1\" failures=\"1\" errors=\"0\" skipped=\"0\">") != std::string::npos);
+    CHECK(xml.find("<testsuites name=\"baton\" tests=\"1\" failures=\"1\" errors=\"0\" skipped=\"0\">") !=
+          std::string::npos);
     CHECK(xml.find("message=\"oops is intact\"") != std::string::npos);
 }
 
 TEST_CASE("run: a byte that changes during relocation is seen") {
     const TemporaryFolder folder;
-    const std::string file =
-        folder.write("t.toml", handover("{ do = 'expect', region = 'oops', intact = true }",
-                                        ", at = [{ site = 'relocate.page#3', region = 'oops', offset = 4097, xor = '01' }]"));
+    const std::string file = folder.write(
+        "t.toml", handover("{ do = 'expect', region = 'oops', intact = true }",
+                           ", at = [{ site = 'relocate.page#3', region = 'oops', offset = 4097, xor = '01' }]"));
     const Said said = run_baton("run --json " + file);
     CHECK(said.exit == 1);
     const auto run = nlohmann::json::parse(said.out).at("runs").at(0);
@@ -108,7 +110,9 @@ TEST_CASE("run: the most severe of several results is the exit code") {
     CHECK(run_baton("run " + folder.path()).exit == 0);
     folder.write("b.toml", handover("{ do = 'expect', kho_boot = false }"));
     CHECK(run_baton("run " + folder.path()).exit == 1);
-    folder.write("c.toml", "title = 't'\nmachine = { target = 'guest' }\nkernel.a = {}\nstep = [{ do = 'boot', kernel = 'a' }]\n");
+    folder.write(
+        "c.toml",
+        "title = 't'\nmachine = { target = 'guest' }\nkernel.a = {}\nstep = [{ do = 'boot', kernel = 'a' }]\n");
     const Said skipped = run_baton("run " + folder.path());
     CHECK(skipped.exit == 3);
     CHECK(skipped.out.find("this build has no guest target") != std::string::npos);

@@ -7,7 +7,9 @@ namespace baton::test {
 namespace {
 
 std::string broken(const MemblockType& t, const char* name) {
-    const auto say = [name](const char* what, u64 i) { return std::string(name) + ": " + what + " at " + std::to_string(i); };
+    const auto say = [name](const char* what, u64 i) {
+        return std::string(name) + ": " + what + " at " + std::to_string(i);
+    };
     if (t.cnt > t.max) return say("more regions than room", t.cnt);
     u64 sum = 0;
     for (u64 i = 0; i < t.cnt; ++i) {
@@ -18,7 +20,8 @@ std::string broken(const MemblockType& t, const char* name) {
         if (i == 0) continue;
         const MemblockRegion& before = memblock::region(t, i - 1);
         if (before.end() > r.base) return say("overlap or disorder", i);
-        if (before.end() == r.base && before.flags == r.flags && before.nid == r.nid) return say("unmerged neighbours", i);
+        if (before.end() == r.base && before.flags == r.flags && before.nid == r.nid)
+            return say("unmerged neighbours", i);
     }
     if (sum != t.total_size) return say("total size", t.total_size);
     const MemblockRegion& first = memblock::region(t, 0);

@@ -46,7 +46,8 @@ struct Audit {
         }
         if (cma != z.cma_free_pages) say("wrong CMA count, first page of zone", z.start.value);
         const u64 listed = pages() - before;
-        if (listed + z.untouched_sections * pages_per_section(g) != z.free_pages) say("wrong free count", z.start.value);
+        if (listed + z.untouched_sections * pages_per_section(g) != z.free_pages)
+            say("wrong free count", z.start.value);
         if (z.free_pages > z.managed_pages) say("more free than managed", z.start.value);
     }
 
@@ -56,7 +57,8 @@ struct Audit {
             const MemSection* section = section_of(k, start);
             if (section == nullptr || section->state != SectionState::kUntouched) continue;
             for (u64 i = 0; i < pages_per_section(g); i += Order{g.max_order}.pages())
-                if (!blocks.emplace(start.value + i, g.max_order).second) say("untouched block listed", start.value + i);
+                if (!blocks.emplace(start.value + i, g.max_order).second)
+                    say("untouched block listed", start.value + i);
         }
     }
 

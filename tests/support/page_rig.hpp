@@ -41,7 +41,8 @@ public:
     u64 page() const { return g.page_size(); }
     u64 state(PhysAddr a) const { return mm::page_state_flags(k, a); }
     i32 refcount(PhysAddr a) const { return mm::page_refcount(*mm::page_of(k, a).get()); }
-    /// Walks all free lists; what is wrong with them, empty if nothing is. `free_blocks` gets (pfn, order) of all blocks.
+    /// Walks all free lists; what is wrong with them, empty if nothing is. `free_blocks` gets (pfn, order) of all
+    /// blocks.
     std::string audit(std::map<u64, u32>* free_blocks = nullptr) const;
 };
 

@@ -6,13 +6,14 @@
 // flag what is there already), then options, then the reservations. Nothing is allocated before all are made, so the
 // order is safe too. Reservations carry no flag here: the captured kernels' image, tree and initrd have none.
 #include <algorithm>
-#include <cstring>
 
 #include <libfdt.h>
 
 #include "model/bits.hpp"
 #include "model/boot/aarch64/device_tree.hpp"
 #include "model/boot/aarch64/image.hpp"
+#include "model/boot/aarch64/memstart.hpp"
+#include "model/boot/early.hpp"
 #include "model/kernel.hpp"
 
 namespace baton::boot {
@@ -21,22 +22,10 @@ namespace {
 inline constexpr u64 kPhysicalEnd = u64{1} << 48;
 inline constexpr u64 kToTheTop = ~u64{0};
 
-// The start of DRAM is rounded down so that the direct map can use large leaves: an upper-level block with 4K pages,
-// a contiguous run of 32 blocks with 16K (1 GiB both), one block of 512 MiB with 64K. Never less than a section.
-u64 memstart_align(const Geometry& g) { return std::max(g.page_shift == 16 ? 512 * kMiB : kGiB, g.section_bytes()); }
-
 Tree tree_or_panic(const Kernel& k, PhysRange range) {
     const auto tree = checked_tree(range);
     if (!tree) platform::panic(Log::kPanicBadBoot, k.boot.argument.value, static_cast<u64>(tree.error()));
     return *tree;
-}
-
-// Only whole pages are memory: the start is rounded up, the end down.
-PhysRange inner_pages(const Kernel& k, PhysRange r) {
-    const u64 page = geometry(k).page_size();
-    const u64 end = align_down(r.size > kToTheTop - r.start.value ? kToTheTop : r.end().value, page);
-    const u64 start = align_up(r.start.value, page);
-    return start < r.start.value || end <= start ? PhysRange{} : PhysRange{{start}, end - start};
 }
 
 PhysRange outer_pages(const Kernel& k, PhysRange r) {
@@ -62,10 +51,10 @@ void scan_memory(Kernel& k, const Tree& tree) {
     while (const auto node = next_memory_node(tree, offset)) {
         for (u32 i = 0; i < node->pairs; ++i) {
             platform::charge(Work::kListLinks, 1);
-            const PhysRange r = inner_pages(k, memory_range(tree, *node, i));
+            const PhysRange r = memory_pages(geometry(k), memory_range(tree, *node, i));
             if (r.empty()) continue;
-            memblock::add(k.memblock, r, node->nid);
-            if (node->hotpluggable) memblock::set_memory_flag(k.memblock, r, kMemblockHotplug, true);
+            expect_recorded(memblock::add(k.memblock, r, node->nid));
+            if (node->hotpluggable) expect_recorded(memblock::set_memory_flag(k.memblock, r, kMemblockHotplug, true));
             record_memory(k, r, node->nid);
         }
     }
@@ -75,7 +64,7 @@ void scan_memory(Kernel& k, const Tree& tree) {
 
 void scan_chosen(Kernel& k, const Tree& tree) {
     const std::string_view line = chosen_string(tree, "bootargs").substr(0, sizeof(k.boot.command_line) - 1);
-    std::memcpy(k.boot.command_line, line.data(), line.size());
+    std::copy(line.begin(), line.end(), k.boot.command_line);
     k.boot.command_line[line.size()] = '\0';
     k.boot.command_line_bytes = static_cast<u32>(line.size());
     platform::charge(Work::kBytesCopied, line.size());
@@ -99,9 +88,9 @@ std::optional<KhoIncoming> incoming_handover(const Tree& tree) {
 void clip_memory(Kernel& k) {
     Memblock& mb = k.memblock;
     const Geometry& g = geometry(k);
-    memblock::remove(mb, {{kPhysicalEnd}, kToTheTop});
-    k.memstart = align_down(memblock::start_of_dram(mb), memstart_align(g));
-    memblock::remove(mb, {k.memstart + shl(1, g.va_bits - 1), kToTheTop});
+    expect_recorded(memblock::remove(mb, {{kPhysicalEnd}, kToTheTop}));
+    k.memstart = memstart_of(g, memblock::start_of_dram(mb));
+    expect_recorded(memblock::remove(mb, {k.memstart + shl(1, g.va_bits - 1), kToTheTop}));
 }
 
 void reserve_initrd(Kernel& k) {
@@ -114,8 +103,8 @@ void reserve_initrd(Kernel& k) {
         k.boot.initrd = {};
         return;
     }
-    memblock::add(k.memblock, pages);
-    memblock::reserve(k.memblock, pages);
+    expect_recorded(memblock::add(k.memblock, pages));
+    expect_recorded(memblock::reserve(k.memblock, pages));
     platform::own(pages, Owner::kNobody, Owner::kKernel);
 }
 
@@ -126,7 +115,8 @@ void reserve_listed(Kernel& k) {
         platform::charge(Work::kListLinks, 1);
         uint64_t start = 0;
         uint64_t size = 0;
-        if (fdt_get_mem_rsv(tree.fdt, i, &start, &size) == 0) memblock::reserve(k.memblock, {{start}, size});
+        if (fdt_get_mem_rsv(tree.fdt, i, &start, &size) == 0)
+            expect_recorded(memblock::reserve(k.memblock, {{start}, size}));
     }
 }
 
@@ -136,7 +126,7 @@ void setup_aarch64(Kernel& k) {
     platform::at(Site::kBootProtocol, k.boot.argument.value);
     const Tree tree = tree_or_panic(k, {k.boot.argument, 0});
     k.boot.device_tree = {k.boot.argument, tree_bytes(tree)};
-    memblock::reserve(k.memblock, k.boot.device_tree);
+    expect_recorded(memblock::reserve(k.memblock, k.boot.device_tree));
     platform::own(outer_pages(k, k.boot.device_tree), Owner::kNobody, Owner::kFirmware);
     scan_memory(k, tree);
     scan_chosen(k, tree);
@@ -148,7 +138,7 @@ void setup_aarch64(Kernel& k) {
 
     clip_memory(k);
     reserve_initrd(k);
-    memblock::reserve(k.memblock, {k.image, k.image_size});
+    expect_recorded(memblock::reserve(k.memblock, {k.image, k.image_size}));
     reserve_listed(k);
     platform::at(Site::kBootReserve);
 

@@ -91,7 +91,7 @@ void write_boot_params(const Kernel& k, const NextBoot& next, PhysAddr buffer, P
     params.acpi_rsdp = k.boot.acpi_rsdp;
     write_memory_map(k, params);
     write_pointers(next, params, destination + at.command_line);
-    std::memcpy(segment + at.command_line, next.command_line.data(), next.command_line.size());
+    std::copy(next.command_line.begin(), next.command_line.end(), segment + at.command_line);
 
     if (next.kho_fdt.value != 0 && next.kho_scratch.value != 0) {
         const kho::SetupDataKho node{.fdt_addr = next.kho_fdt,

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "model/bits.hpp"
+#include "model/boot/early.hpp"
 #include "model/boot/x86_64/boot_params.hpp"
 #include "model/boot/x86_64/e820.hpp"
 #include "model/kernel.hpp"
@@ -92,7 +93,7 @@ PhysAddr read_zero_page(Kernel& k) {
 void reserve_initrd(Kernel& k) {
     if (k.boot.initrd.empty()) return;
     const PhysRange pages = whole_pages(k.boot.initrd);
-    memblock::reserve_kern(k.memblock, pages);
+    expect_recorded(memblock::reserve_kern(k.memblock, pages));
     const MemoryMapEntry* ram = ram_entry(k, pages.start);
     if (ram != nullptr && PhysRange{ram->start, ram->size}.contains(pages))
         platform::own(pages, Owner::kNobody, Owner::kKernel);
@@ -103,10 +104,11 @@ void reserve_setup_data(Kernel& k, PhysAddr head) {
     for (PhysAddr at = head; at.value != 0;) {
         const auto node = ram::load<SetupData>(at);
         platform::charge(Work::kListLinks, 1);
-        memblock::reserve_kern(k.memblock, {at, sizeof(SetupData) + u64{node.len}});
+        expect_recorded(memblock::reserve_kern(k.memblock, {at, sizeof(SetupData) + u64{node.len}}));
         if (node.type == kSetupIndirect && node.len >= sizeof(SetupDataIndirect)) {
             const auto indirect = ram::load<SetupDataIndirect>(at + sizeof(SetupData));
-            if (indirect.type != kSetupIndirect) memblock::reserve_kern(k.memblock, {indirect.addr, indirect.len});
+            if (indirect.type != kSetupIndirect)
+                expect_recorded(memblock::reserve_kern(k.memblock, {indirect.addr, indirect.len}));
         }
         at = node.next;
     }
@@ -116,12 +118,12 @@ void reserve_bios_area(Kernel& k) {
     const MemoryMapEntry* low = ram_entry(k, {kFirstPage});
     const u64 claimed = low == nullptr ? 0 : align_down(low->start.value + low->size, kFirstPage);
     const u64 start = claimed < kBiosStartMin ? kBiosStartMax : std::min(claimed, kBiosStartMax);
-    memblock::reserve(k.memblock, {{start}, kMiB - start});
+    expect_recorded(memblock::reserve(k.memblock, {{start}, kMiB - start}));
 }
 
 void reserve_early(Kernel& k, PhysAddr setup_data) {
-    memblock::reserve_kern(k.memblock, {k.image, k.image_size});
-    memblock::reserve(k.memblock, {{0}, kLowReserved});
+    expect_recorded(memblock::reserve_kern(k.memblock, {k.image, k.image_size}));
+    expect_recorded(memblock::reserve(k.memblock, {{0}, kLowReserved}));
     reserve_initrd(k);
     reserve_setup_data(k, setup_data);
     reserve_bios_area(k);
@@ -159,7 +161,7 @@ void add_ram(Kernel& k, const MemoryMapEntry& e) {
     for (const PhysRange& window : kUsable) {
         const PhysAddr start = std::max(e.start, window.start);
         const PhysAddr end = std::min(e.start + e.size, window.end());
-        if (start < end) memblock::add(k.memblock, {start, end - start});
+        if (start < end) expect_recorded(memblock::add(k.memblock, {start, end - start}));
     }
 }
 
@@ -171,7 +173,7 @@ void make_ram_known(Kernel& k) {
         if (k.boot.memory_map[i].type == static_cast<u32>(MemoryType::kRam)) add_ram(k, k.boot.memory_map[i]);
     // Scratch need not reach below 1 MiB, but the trampoline must (kho.md §3.8); B29: some kernels do it on every boot.
     if (k.kho.is_kho_boot != 0 || k.rules().low1m_scratch_always)
-        memblock::set_memory_flag(k.memblock, {{0}, kMiB}, kMemblockKhoScratch, true);
+        expect_recorded(memblock::set_memory_flag(k.memblock, {{0}, kMiB}, kMemblockKhoScratch, true));
     memblock::trim_memory(k.memblock, geometry(k).page_size());
     platform::at(Site::kBootMemoryKnown);
 }
@@ -185,8 +187,8 @@ void place_trampoline(Kernel& k) {
         platform::own({*trampoline, page}, Owner::kNobody, Owner::kKernel);
     else
         BATON_WARN();
-    memblock::reserve(k.memblock, {{0}, kMiB});
-    memblock::set_memory_flag(k.memblock, {{0}, kMiB}, kMemblockKhoScratch, false);
+    expect_recorded(memblock::reserve(k.memblock, {{0}, kMiB}));
+    expect_recorded(memblock::set_memory_flag(k.memblock, {{0}, kMiB}, kMemblockKhoScratch, false));
 }
 
 }  // namespace

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The address space a kernel runs in: a direct map of all memory and its own image (specs/boot.md §3; specs/kexec.md §9).
+// The address space a kernel runs in: a direct map of all memory and its own image (specs/boot.md §3, kexec.md §9).
 //
 // Only the image's text is executable, and nothing is both writable and executable: all data, the direct map included,
 // is NX (decision D35). The direct map takes the largest leaves that fit, so that 16 TiB cost 128 KiB of tables
 // (decision D13); memory regions that differ in flags or node only are joined first, or scratch areas would cut them.
-#include <algorithm>
-
 #include "model/kernel.hpp"
 #include "model/mm/paging/paging.hpp"
+#include "model/port.hpp"
 
 namespace baton::paging {
 namespace {
@@ -40,19 +39,34 @@ void map_memory(Kernel& k) {
     }
 }
 
-// Text is widened to whole pages; the Kernel object, which must stay writable, never shares one with it.
+// Part of the image, widened to whole pages. What is executable never shares a page with the Kernel object.
+void map_code(Kernel& k, u64 offset, u64 size) {
+    const Geometry& g = geometry(k);
+    if (size == 0) return;
+    const u64 start = align_down(offset, g.page_size());
+    const u64 end = align_up(offset + size, g.page_size());
+    BATON_ASSERT(start < end && end <= k.image_size && end <= k.header.kernel_offset);
+    map_or_panic(k, VirtAddr{g.kernel_text_base} + start, k.image + start, end - start, kMapExecute);
+}
+
+// Code first: what is mapped already keeps its rights when the rest of the image follows.
 void map_image(Kernel& k) {
     const Geometry& g = geometry(k);
-    const u64 size = align_up(k.image_size, g.page_size());
-    const u64 text_end = k.header.text_size == 0
-                             ? 0
-                             : align_up(k.header.text_offset + k.header.text_size, g.page_size());
-    const u64 text_start = std::min(align_down(k.header.text_offset, g.page_size()), text_end);
-    BATON_ASSERT(text_end <= size && (text_end == 0 || text_end <= k.header.kernel_offset));
-    const VirtAddr base{g.kernel_text_base};
-    map_or_panic(k, base, k.image, text_start, kMapWrite);
-    map_or_panic(k, base + text_start, k.image + text_start, text_end - text_start, kMapExecute);
-    map_or_panic(k, base + text_end, k.image + text_end, size - text_end, kMapWrite);
+    const ImageHeader& h = k.header;
+    map_code(k, h.text_offset, h.text_size);
+    // x86-64 enters the relocation routine at the kernel's own address (specs/kexec.md §7.3).
+    if (g.isa == Isa::kX86_64) map_code(k, h.relocate_offset, h.relocate_size);
+    map_or_panic(k, {g.kernel_text_base}, k.image, align_up(k.image_size, g.page_size()), kMapWrite);
+}
+
+// Natively nobody uses it, but it takes the same tables from memblock.
+void map_port(Kernel& k) {
+    const Isa isa = geometry(k).isa;
+    const PortMap& port = port_map(isa);
+    const u64 half = port.window_bytes / 2;
+    const VirtAddr va{window_va(isa)};
+    map_or_panic(k, va, port.window, half, kMapWrite);
+    map_or_panic(k, va + half, port.window + half, half, kMapWrite | kMapDevice);
 }
 
 }  // namespace
@@ -87,6 +101,7 @@ void init_kernel_space(Kernel& k) {
     k.page_table = *early_table(&k);
     map_memory(k);
     map_image(k);
+    map_port(k);
     platform::load_root(k.page_table, 0);
 }
 

@@ -2,8 +2,8 @@
 // One builder, one walker and one copier for every table format.
 //
 // The tree is the same everywhere — 8-byte entries, a page a table, leaves on the lower levels — so only encoding and
-// decoding an entry differ, and `Format` is where the two ISAs part. The range is cut along the entries of a level; each
-// piece is a leaf if it covers its entry whole and is aligned, otherwise a table that the next level continues in.
+// decoding an entry differ, and `Format` is where the two ISAs part. The range is cut along the entries of a level;
+// each piece is a leaf if it covers its entry whole and is aligned, otherwise a table that the next level continues in.
 #include "model/mm/paging/paging.hpp"
 
 #include <algorithm>
@@ -137,7 +137,7 @@ Status map(const Geometry& g, PhysAddr root, VirtAddr va, PhysAddr pa, u64 size,
 Translation walk(const Geometry& g, PhysAddr root, VirtAddr va) {
     const Format format(g);
     PhysAddr table = root;
-    u32 allowed = kMapWrite | kMapExecute | kMapGlobal;
+    u32 allowed = kMapWrite | kMapExecute | kMapGlobal | kMapDevice;
     for (u32 level = g.levels; level-- > 0;) {
         const Entry e = format.decode(ram::load<u64>(slot_of(g, table, level, va)), level);
         if (e.kind == Entry::Kind::kNone) break;
@@ -145,7 +145,7 @@ Translation walk(const Geometry& g, PhysAddr root, VirtAddr va) {
             const u64 bytes = level_bytes(g, level);
             return {align_down(e.address, bytes) + (va.value & (bytes - 1)), bytes, e.flags & allowed};
         }
-        allowed &= e.flags | kMapGlobal;
+        allowed &= e.flags | kMapGlobal | kMapDevice;
         table = e.address;
     }
     return {};

@@ -24,11 +24,12 @@ enum MapFlag : u32 {
     kMapWrite = 1,
     kMapExecute = 2,
     kMapGlobal = 4,
+    kMapDevice = 8,  // registers: not cached, not gathered or reordered
 };
 
 /// Maps [va, va + size) to [pa, …) with the largest leaves that fit, `leaf_max` bytes at most; existing entries stay as
-/// they are (specs/kexec.md §7.1). va, pa and size are multiples of the page size, and the range lies in one half of the
-/// address space. EINVAL otherwise; ENOMEM when `tables` gives no page: what was mapped until then stays.
+/// they are (specs/kexec.md §7.1). va, pa and size are multiples of the page size, and the range lies in one half of
+/// the address space. EINVAL otherwise; ENOMEM when `tables` gives no page: what was mapped until then stays.
 Status map(const Geometry& g, PhysAddr root, VirtAddr va, PhysAddr pa, u64 size, u32 flags, u64 leaf_max,
            const TableSource& tables);
 
@@ -42,7 +43,8 @@ struct Translation {
 Translation walk(const Geometry& g, PhysAddr root, VirtAddr va);
 
 /// Copies the tables that map [start, end) from one root to another, leaf by leaf as they are, but writable everywhere:
-/// what AArch64 relocates under (specs/kexec.md §11.2). start and end are multiples of what a root entry covers. ENOMEM.
+/// what AArch64 relocates under (specs/kexec.md §11.2). start and end are multiples of what a root entry covers.
+/// ENOMEM.
 Status copy_writable(const Geometry& g, PhysAddr to_root, PhysAddr from_root, VirtAddr start, u64 size,
                      const TableSource& tables);
 
@@ -57,7 +59,8 @@ constexpr Geometry idmap_geometry(const Geometry& g) {
 static_assert(idmap_geometry(geometry_of(GeometryId::kAArch64_64K)).levels == 3);
 static_assert(idmap_geometry(geometry_of(GeometryId::kAArch64_16K)).levels == 4);
 
-/// The kernel's own address space: direct map of all memory (largest leaves, NX) and the image at its text base.
+/// The kernel's own address space: direct map of all memory (largest leaves, NX), the image at its text base, and the
+/// port window (model/port.hpp), which native kernels map too, so that all targets allocate the same tables.
 /// Tables come from memblock. The root goes to k.page_table (AArch64: for TTBR1, with k.memstart known) and is loaded.
 void init_kernel_space(Kernel& k);
 /// The ranges the direct map covers, ascending: memory without NOMAP, whole pages, neighbours joined. `cursor` starts

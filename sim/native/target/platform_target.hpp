@@ -39,7 +39,9 @@ struct RamView {
         }
     }
 };
-extern constinit thread_local RamView ram_view;
+// Always part of an executable, so at a constant offset from the thread pointer. Without the attribute g++ may test the
+// flags of an instruction that the linker turns into one that sets none, and UBSan reports this object as null.
+[[gnu::tls_model("local-exec")]] extern constinit thread_local RamView ram_view;
 
 inline std::byte* direct_map(PhysAddr a, u64 bytes) {
     const RamView& v = ram_view;

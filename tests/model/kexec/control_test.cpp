@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What relocation runs on: identity map and transition of x86-64, the two tables of AArch64 (specs/kexec.md §13.2, §13.5).
+// What relocation runs on: identity map and transition of x86-64, the two tables of AArch64 (specs/kexec.md §13.2,
+// §13.5).
 #include "model/kexec/control.hpp"
 
 #include <set>
@@ -47,7 +48,8 @@ TEST_CASE("control: x86-64 maps all memory and all segments to themselves, writa
     add(image, 0x1000000, 0x100000);
     add(image, 5 * kGiB + 0x7000, 0x3000);  // no RAM there: a segment all the same
     l.k.boot.memory_map[l.k.boot.memory_map_count++] = {{0xbff00000}, 0x10000, static_cast<u32>(MemoryType::kAcpi), 0};
-    l.k.boot.memory_map[l.k.boot.memory_map_count++] = {{0xc0000000}, 0x10000, static_cast<u32>(MemoryType::kReserved), 0};
+    l.k.boot.memory_map[l.k.boot.memory_map_count++] = {
+        {0xc0000000}, 0x10000, static_cast<u32>(MemoryType::kReserved), 0};
     REQUIRE(alloc_control(l.k, image));
     REQUIRE(build_identity_map(l.k, image));
     const auto identity = [&](u64 a) {

@@ -81,15 +81,15 @@ void check_list(Bench& b, const ParsedList& list) {
     std::set<u64> sources;
     std::vector<u64> expected;
     for (u32 i = 0; i < b.image.segment_count; ++i)
-        for (u64 o = 0; o < b.image.segments[i].memsz; o += b.page) expected.push_back(b.image.segments[i].mem.value + o);
+        for (u64 o = 0; o < b.image.segments[i].memsz; o += b.page)
+            expected.push_back(b.image.segments[i].mem.value + o);
     REQUIRE(list.copies.size() == expected.size());
     for (u64 i = 0; i < expected.size(); ++i) {
         REQUIRE(list.copies[i].destination == expected[i]);
         REQUIRE(destinations.insert(expected[i]).second);
         REQUIRE(sources.insert(list.copies[i].source).second);
     }
-    for (const PageCopy& c : list.copies)
-        REQUIRE((c.source == c.destination || !destinations.contains(c.source)));
+    for (const PageCopy& c : list.copies) REQUIRE((c.source == c.destination || !destinations.contains(c.source)));
     std::set<u64> others(list.list_pages.begin(), list.list_pages.end());
     REQUIRE(others.size() == list.list_pages.size());
     for (u64 link = b.image.control_pages; link != 0;) {
@@ -310,9 +310,9 @@ TEST_CASE("entry list: freeing an overwritten list warns and leaks, and frees no
     const auto source = alloc_source_page(b.k, b.image, kNoDestination);
     REQUIRE(append(b.k, b.image, source->value | kEntrySource));
     const PhysAddr list_page{b.image.head & ~u64{0xfff}};
-    ram::store<u64>(list_page, 0x123456789000 | kEntrySource);       // no such page
+    ram::store<u64>(list_page, 0x123456789000 | kEntrySource);  // no such page
     ram::store<u64>(list_page + 8, source->value | kEntrySource);
-    ram::store<u64>(list_page + 16, source->value | kEntrySource);   // a second time
+    ram::store<u64>(list_page + 16, source->value | kEntrySource);  // a second time
     ram::store<u64>(list_page + 24, kEntryDone);
     free_list(b.k, b.image);
     CHECK(b.m.warnings == 2);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Preserve and unpreserve: the split of runs (specs/kho.md §3.2 vectors), errors, undoing.
+#include "model/kho/tracker.hpp"
 #include "tests/catch.hpp"
 #include "tests/model/kho/kho_machine.hpp"
-#include "model/kho/tracker.hpp"
 
 using namespace baton;
 using test::BlockSet;

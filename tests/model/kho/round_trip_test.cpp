@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// From one kernel to the next in the same RAM: what was preserved is what is reserved, block for block (specs/kho.md §8).
+// From one kernel to the next in the same RAM: what was preserved is what is reserved, block for block (specs/kho.md
+// §8).
 #include <algorithm>
 
 #include "model/kho/chunks.hpp"
@@ -41,7 +42,7 @@ bool is_noinit(const Kernel& k, PhysAddr a) {
 }
 
 struct Arrival {
-    BlockSet sites;    // blocks as they were reserved
+    BlockSet sites;  // blocks as they were reserved
     bool ascending = true;
     BlockSet queried;  // blocks as incoming_block tells them
 };
@@ -200,5 +201,29 @@ TEST_CASE("kho round trip: a 2 GiB block makes a kernel with B27 reserve everyth
             CHECK(memblock::is_reserved(k.memblock, {5 * kGiB}) == defect);
         };
         m.boot("kho=on", &incoming);
+    }
+}
+
+TEST_CASE("kho round trip: neither sites nor work depend on what RAM held before") {
+    std::array<u64, kSiteCount> sites{};
+    std::array<u64, kWorkCount> work{};
+    for (const int filler : {0, 0xa5}) {
+        KhoMachine m({}, test::small_ram(), Generation::k6_16);
+        const PhysRange above{{16 * kMiB}, 240 * kMiB};
+        std::memset(ram::write<u8>(above.start, above.size), filler, above.size);
+        const std::string_view options = "kho=on kho_scratch=16M,32M,16M reserve_mem=1M:4096:oops";
+        m.boot(options);
+        Random random{2};
+        preserve_random(m.kernel(), random, 64 * kMiB, 128 * kMiB, 6);
+        REQUIRE(kho::add_subtree(m.kernel(), "mine", {0x5000}));
+        REQUIRE(kho::finalise(m.kernel()));
+        m.kexec(options);
+        if (filler == 0) {
+            sites = m.sites;
+            work = m.work;
+        } else {
+            CHECK(m.sites == sites);
+            CHECK(m.work == work);
+        }
     }
 }

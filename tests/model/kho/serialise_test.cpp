@@ -22,8 +22,7 @@ std::vector<Chunk> read_list(const Kernel& k) {
         CHECK(is_aligned(at, geometry(k).page_size()));
         const auto header = ram::load<kho::ChunkHeader>(at);
         Chunk c{header.order, {}};
-        for (u64 i = 0; i < header.num_elms; ++i)
-            c.entries.push_back(ram::load<kho::ChunkEntry>(at + 16 + i * 16));
+        for (u64 i = 0; i < header.num_elms; ++i) c.entries.push_back(ram::load<kho::ChunkEntry>(at + 16 + i * 16));
         list.push_back(c);
     }
     return list;
@@ -125,8 +124,7 @@ TEST_CASE("kho serialise: the layouts that cross a kexec") {
     const u8 header[16] = {0x00, 0x80, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 255, 0, 0, 0};
     CHECK(ram::equal(at, header, sizeof header));
     ram::store(at, kho::SetupDataKho{{0x1000}, 0x1000, {0x2000}, 48});
-    const u8 setup[32] = {0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0,
-                          0, 0x20, 0, 0, 0, 0, 0, 0, 48};
+    const u8 setup[32] = {0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0, 0, 0, 0, 0, 48};
     CHECK(ram::equal(at, setup, sizeof setup));
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Where memblock allocates: the tables of specs/memblock.md §9 (alloc, alloc_from, ranges, nodes), and scratch-only mode.
+// Where memblock allocates: the tables of specs/memblock.md §9 (alloc, alloc_from, ranges, nodes), and scratch-only
+// mode.
 //
 // RAM is 32 KiB at S. A row says what is reserved, what is asked for, and what comes back top-down and bottom-up.
 #include "tests/catch.hpp"
@@ -71,10 +72,34 @@ const std::vector<Row>& plain_rows() {
         {"range: minimum reserved", kBoth, {{E - 64 - 128, 128}}, 64, C, E - 64, E, E - 64, 1},
         {"range: maximum reserved", kBoth, {{E - 64, 64}}, 128, C, E - 64 - 128, E - 64, E - 192, 1},
         {"range: exact", kBoth, {}, 1024, C, S + C, S + C + 1024, S + C, 1},
-        {"range: reserved with space", kDown, {{S + 1024, 128}, {S + 1248, 128}}, 64, C, S + 1152, S + 1248, S + 1184, 2},
+        {"range: reserved with space",
+         kDown,
+         {{S + 1024, 128}, {S + 1248, 128}},
+         64,
+         C,
+         S + 1152,
+         S + 1248,
+         S + 1184,
+         2},
         {"range: reserved with space", kUp, {{S + 1024, 128}, {S + 1248, 128}}, 64, C, S + 1152, S + 1248, S + 1152, 2},
-        {"range: reserved, full merge", kBoth, {{S + 1024, 128}, {S + 1216, 128}}, 64, C, S + 1152, S + 1216, S + 1152, 1},
-        {"range: reserved, no space", kDown, {{S + 1024, 128}, {S + 1184, 128}}, 256, C, S + 1152, S + 1184, S + 768, 2},
+        {"range: reserved, full merge",
+         kBoth,
+         {{S + 1024, 128}, {S + 1216, 128}},
+         64,
+         C,
+         S + 1152,
+         S + 1216,
+         S + 1152,
+         1},
+        {"range: reserved, no space",
+         kDown,
+         {{S + 1024, 128}, {S + 1184, 128}},
+         256,
+         C,
+         S + 1152,
+         S + 1184,
+         S + 768,
+         2},
         {"range: reserved, no space", kUp, {{S + 1024, 128}, {S + 1184, 128}}, 256, C, S + 1152, S + 1184, S, 3},
         {"range: all reserved", kBoth, {{S, 1152}, {S + 1184, kM - 1184}}, 256, C, S + 1152, S + 1184, kNone, 2},
         {"range: maximum above RAM", kDown, {}, 256, C, E - 1024, E + 256, E - 256, 1},

@@ -60,7 +60,8 @@ std::optional<u64> try_all(const Memblock& mb, const Naive& n, const Ask& a, u32
     u64 run = 0;  // allocatable bytes of one region that end here
     for (u64 i = 0; i < kBytes; ++i) {
         const bool joins = i != 0 && n.memory[i] == n.memory[i - 1];
-        const bool usable = allocatable(mb, n.memory[i], a.nid, wanted) && !n.reserved[i].in && kBase + i >= a.min && kBase + i < a.max;
+        const bool usable =
+            allocatable(mb, n.memory[i], a.nid, wanted) && !n.reserved[i].in && kBase + i >= a.min && kBase + i < a.max;
         run = !usable ? 0 : joins ? run + 1 : 1;
         if (run < a.size) continue;
         const u64 at = kBase + i + 1 - a.size;
@@ -230,9 +231,7 @@ TEST_CASE("memblock: searches agree with a model of single bytes") {
 }
 
 // Where an array lies, in whole pages.
-PhysRange array_of(const MemblockType& t) {
-    return {t.regions.phys(), align_up(t.max * sizeof(MemblockRegion), 4096)};
-}
+PhysRange array_of(const MemblockType& t) { return {t.regions.phys(), align_up(t.max * sizeof(MemblockRegion), 4096)}; }
 
 void check_array(const MemblockRig& rig, PhysRange array) {
     REQUIRE(is_aligned(array.start, 4096));

@@ -15,7 +15,8 @@ TEST_CASE("small objects: sizes round up to a class, and are aligned to it") {
         INFO(geometry_of(t.id).name);
         PageRig rig(t.id, t.ram);
         rig.boot();
-        const u64 classes[][2] = {{1, 32}, {32, 32}, {33, 64}, {64, 64}, {65, 128}, {512, 512}, {1025, 2048}, {2048, 2048}};
+        const u64 classes[][2] = {{1, 32},   {32, 32},   {33, 64},     {64, 64},
+                                  {65, 128}, {512, 512}, {1025, 2048}, {2048, 2048}};
         for (const auto& [bytes, size] : classes) {
             const PhysAddr a = *mm::small_alloc(rig.k, bytes, 0);
             const PhysAddr b = *mm::small_alloc(rig.k, bytes, 0);
@@ -53,7 +54,8 @@ TEST_CASE("small objects: random use never overlaps, and everything goes back") 
         std::map<u64, u64> live;  // address → bytes
         for (u64 i = 0; i < 10000; ++i) {
             if (live.empty() || random() % 5 < 3) {
-                const u64 bytes = 1 + random() % (random() % 2 == 0 ? 100 : 2048);
+                const u64 limit = random() % 2 == 0 ? 100 : 2048;
+                const u64 bytes = 1 + random() % limit;
                 const auto a = mm::small_alloc(rig.k, bytes, 0);
                 REQUIRE(a.has_value());
                 const auto next = live.lower_bound(a->value);

@@ -35,8 +35,10 @@ TEST_CASE("check: the first step powers the machine on, and only once") {
 
 TEST_CASE("check: regions come from alloc and from reserve_mem of a kernel that runs") {
     CHECK(wrong("{do='fill',region='oops'}").empty());
-    CHECK(wrong("{do='fill',region='opps'}") ==
-          Texts{"f:6:1: region \"opps\" does not exist when step \"fill\" comes (did you mean \"oops\"? one of \"oops\")"});
+    CHECK(
+        wrong("{do='fill',region='opps'}") ==
+        Texts{
+            "f:6:1: region \"opps\" does not exist when step \"fill\" comes (did you mean \"oops\"? one of \"oops\")"});
     CHECK(wrong("{do='alloc',region='r',order=0},{do='preserve',region='r'}").empty());
     CHECK(wrong("{do='preserve',region='r'},{do='alloc',region='r',order=0}").size() == 1);
     CHECK(wrong("{do='alloc',region='oops',order=0}") ==
@@ -64,7 +66,7 @@ TEST_CASE("check: a part of a region lies inside it") {
 
 TEST_CASE("check: exec needs a loaded kernel, unless it is to fail") {
     CHECK(wrong("{do='exec'}") == Texts{"f:6:1: no kernel is loaded when step \"exec\" comes (do = \"kexec_file_load\" "
-                                       "first, or expect_error = \"EINVAL\")"});
+                                        "first, or expect_error = \"EINVAL\")"});
     CHECK(wrong("{do='exec',expect_error='EINVAL'}").empty());
     const std::string load = "{do='kexec_file_load',kernel='b'},";
     CHECK(wrong(load + "{do='exec'}").empty());
@@ -78,19 +80,21 @@ TEST_CASE("check: after a break only the host acts, until continue") {
     CHECK(wrong(broken + "{do='poke',region='oops',xor='01'},{do='continue'},{do='finalise'}").empty());
     CHECK(wrong(broken + "{do='continue',expect_verdict='hang'},{do='expect',log='x'}").empty());
     CHECK(wrong(broken + "{do='finalise'}").size() == 1);
-    CHECK(wrong("{do='continue'}") ==
-          Texts{"f:6:1: there is nothing to continue (a step before it needs \"break\")"});
+    CHECK(wrong("{do='continue'}") == Texts{"f:6:1: there is nothing to continue (a step before it needs \"break\")"});
     // The load has its effect only when it is continued.
     CHECK(wrong("{do='kexec_file_load',kernel='b',break='kexec.load.page'},{do='continue'},{do='exec'}").empty());
     CHECK(wrong("{do='kexec_file_load',kernel='b',break='kexec.load.page'},{do='continue',expect_error='ENOMEM'},"
-                "{do='exec'}").size() == 1);
+                "{do='exec'}")
+              .size() == 1);
 }
 
 TEST_CASE("check: a kernel that ended takes no commands") {
     const std::string ended = "{do='finalise',expect_verdict='panic'},";
     CHECK(wrong(ended + "{do='expect',log='x'},{do='save',file='m'}").empty());
-    CHECK(wrong(ended + "{do='abort'}") ==
-          Texts{"f:6:40: the kernel ended in step 2, before step \"abort\" (only poke, expect, save and load can follow)"});
+    CHECK(
+        wrong(ended + "{do='abort'}") ==
+        Texts{
+            "f:6:40: the kernel ended in step 2, before step \"abort\" (only poke, expect, save and load can follow)"});
 }
 
 TEST_CASE("check: what a loaded machine has is not known") {

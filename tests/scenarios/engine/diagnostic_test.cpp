@@ -18,8 +18,9 @@ TEST_CASE("diagnostic: text has the place people click on") {
 
 TEST_CASE("diagnostic: JSON has the fields of the contract, and survives a path that is not UTF-8") {
     const auto one = nlohmann::json::parse(error_json({{"a.toml", {3, 7}, "wrong", "right"}}));
-    CHECK(one == nlohmann::json{{"error",
-                                 {{"file", "a.toml"}, {"line", 3}, {"col", 7}, {"message", "wrong"}, {"hint", "right"}}}});
+    CHECK(one ==
+          nlohmann::json{
+              {"error", {{"file", "a.toml"}, {"line", 3}, {"col", 7}, {"message", "wrong"}, {"hint", "right"}}}});
     const auto two = nlohmann::json::parse(error_json({{"\xff.toml", {1, 1}, "x", ""}, {"b", {2, 2}, "y", ""}}));
     CHECK(two["error"]["message"] == "x");
     CHECK(two["errors"].size() == 2);

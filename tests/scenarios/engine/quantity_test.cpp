@@ -13,9 +13,17 @@ TEST_CASE("quantity: decimal, hexadecimal, and the four suffixes in either case"
     struct {
         std::string_view text;
         u64 value;
-    } const cases[] = {{"0", 0},           {"007", 7},         {"4096", 4096},         {"0x1fC0", 0x1fc0},
-                       {"4k", 4 * kKiB},   {"512M", 512 * kMiB}, {"3g", 3 * kGiB},       {"16T", 16 * kTiB},
-                       {"0x10K", 16 * kKiB}, {"18446744073709551615", ~u64{0}}, {"16777215T", 16777215 * kTiB}};
+    } const cases[] = {{"0", 0},
+                       {"007", 7},
+                       {"4096", 4096},
+                       {"0x1fC0", 0x1fc0},
+                       {"4k", 4 * kKiB},
+                       {"512M", 512 * kMiB},
+                       {"3g", 3 * kGiB},
+                       {"16T", 16 * kTiB},
+                       {"0x10K", 16 * kKiB},
+                       {"18446744073709551615", ~u64{0}},
+                       {"16777215T", 16777215 * kTiB}};
     for (const auto& c : cases) {
         CAPTURE(c.text);
         REQUIRE(parse_quantity(c.text));

@@ -78,8 +78,9 @@ TEST_CASE("report_text: a failure says where, what, and what to do next; the log
     const RunReport report{{passed(), failed()}, {}, 1};
     const std::string text = report_text(report, {});
     CHECK(text.find("  findings\n    a.toml:33:1: step 6: oops is not intact\n      byte 0x1 is") != std::string::npos);
-    CHECK(text.ends_with("2 runs: 1 pass, 1 fail\n1 scenario was left out: no machine of the chosen architecture\n"
-                         "next: baton run a.toml --arch aarch64 -v\n"));
+    CHECK(
+        text.ends_with("2 runs: 1 pass, 1 fail\n1 scenario was left out: no machine of the chosen architecture\n"
+                       "next: baton run a.toml --arch aarch64 -v\n"));
     CHECK(text.find("kernel at") == std::string::npos);
     CHECK(text.find('\x1b') == std::string::npos);
     CHECK(report_text(report, {.colour = false, .verbose = true}).find("kernel at 0x1000000") != std::string::npos);
@@ -96,7 +97,8 @@ TEST_CASE("report_text: of many runs only the failed are shown in full") {
     const std::string text = report_text(report, {});
     CHECK(text.starts_with("pass     a.toml  [x86_64, native, 512M, seed 7]\npass "));
     CHECK(text.find("hang     a.toml  [aarch64, native, 512M, seed 7]\n  it survives\n") != std::string::npos);
-    CHECK(text.ends_with("5 runs: 4 pass, 1 fail\nnext: baton run a.toml --arch aarch64 --target native --seed 7 -v\n"));
+    CHECK(
+        text.ends_with("5 runs: 4 pass, 1 fail\nnext: baton run a.toml --arch aarch64 --target native --seed 7 -v\n"));
 }
 
 TEST_CASE("report_json: the fields that others build on; addresses are hexadecimal strings") {

@@ -9,6 +9,7 @@ namespace {
 enum Bit : u64 {
     kValid = 1ull << 0,
     kTableOrPage = 1ull << 1,  // clear: a block (levels above 0 only)
+    kDeviceIndex = 4ull << 2,  // MAIR index 4: device nGnRE
     kReadOnly = 1ull << 7,     // AP[2]
     kInnerShareable = 3ull << 8,
     kAccessFlag = 1ull << 10,
@@ -26,8 +27,9 @@ inline constexpr u64 kAddressMask = 0x0000fffffffff000;
 u64 table_entry(PhysAddr table) { return table.value | kValid | kTableOrPage; }
 
 u64 leaf_entry(PhysAddr address, u32 level, u32 flags) {
-    u64 e = address.value | kValid | kAccessFlag | kInnerShareable | kUserNoExecute;  // AttrIndx 0
+    u64 e = address.value | kValid | kAccessFlag | kInnerShareable | kUserNoExecute;
     if (level == 0) e |= kTableOrPage;
+    if (flags & kMapDevice) e |= kDeviceIndex;
     if (!(flags & kMapWrite)) e |= kReadOnly;
     if (!(flags & kMapExecute)) e |= kPrivilegedNoExecute;
     if (!(flags & kMapGlobal)) e |= kNotGlobal;
@@ -37,8 +39,8 @@ u64 leaf_entry(PhysAddr address, u32 level, u32 flags) {
 Entry decode(const Geometry& g, u64 raw, u32 level) {
     if (!(raw & kValid)) return {};
     const bool table_or_page = (raw & kTableOrPage) != 0;
-    if (level == 0 && !table_or_page) return {};                     // reserved
-    if (!table_or_page && level > leaf_level_max(g)) return {};      // no such block
+    if (level == 0 && !table_or_page) return {};                 // reserved
+    if (!table_or_page && level > leaf_level_max(g)) return {};  // no such block
     const u64 address = raw & kAddressMask & ~(g.page_size() - 1);
     if (level > 0 && table_or_page) {
         Entry e{Entry::Kind::kTable, {address}, 0};
@@ -50,6 +52,7 @@ Entry decode(const Geometry& g, u64 raw, u32 level) {
     if (!(raw & kReadOnly)) e.flags |= kMapWrite;
     if (!(raw & kPrivilegedNoExecute)) e.flags |= kMapExecute;
     if (!(raw & kNotGlobal)) e.flags |= kMapGlobal;
+    if (raw & kDeviceIndex) e.flags |= kMapDevice;
     return e;
 }
 

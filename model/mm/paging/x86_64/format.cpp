@@ -9,6 +9,7 @@ namespace {
 enum Bit : u64 {
     kPresent = 1ull << 0,
     kWritable = 1ull << 1,
+    kUncached = 3ull << 3,  // PCD, PWT
     kAccessed = 1ull << 5,
     kDirty = 1ull << 6,
     kPageSize = 1ull << 7,  // a leaf above level 0
@@ -27,6 +28,7 @@ u64 leaf_entry(PhysAddr address, u32 level, u32 flags) {
     if (flags & kMapWrite) e |= kWritable;
     if (flags & kMapGlobal) e |= kGlobal;
     if (!(flags & kMapExecute)) e |= kNoExecute;
+    if (flags & kMapDevice) e |= kUncached;
     return e;
 }
 
@@ -38,6 +40,7 @@ Entry decode(u64 raw, u32 level) {
     if (raw & kWritable) e.flags |= kMapWrite;
     if (!(raw & kNoExecute)) e.flags |= kMapExecute;
     if (leaf && (raw & kGlobal)) e.flags |= kMapGlobal;
+    if (leaf && (raw & kUncached)) e.flags |= kMapDevice;
     return e;
 }
 

@@ -5,6 +5,7 @@
 #include "model/kernel.hpp"
 #include "model/mm/paging/entry.hpp"
 #include "model/mm/paging/paging.hpp"
+#include "model/port.hpp"
 #include "tests/catch.hpp"
 #include "tests/support/bare_machine.hpp"
 
@@ -18,6 +19,8 @@ constexpr GeometryId kAll[] = {GeometryId::kX86_64, GeometryId::kAArch64_4K, Geo
                                GeometryId::kAArch64_64K};
 constexpr u64 kTextOffset = 0x10000;
 constexpr u64 kTextSize = 0x8123;
+constexpr u64 kRelocateOffset = 0x20000;
+constexpr u64 kRelocateSize = 0x400;
 
 u64 ram_start(GeometryId id) { return id == GeometryId::kX86_64 ? 0 : kGiB; }
 
@@ -26,6 +29,8 @@ void set_up(BareMachine& m) {
     k.header.text_offset = kTextOffset;
     k.header.text_size = kTextSize;
     k.header.kernel_offset = kKernelOffset;
+    k.header.relocate_offset = kRelocateOffset;
+    k.header.relocate_size = kRelocateSize;
     if (k.memblock.memory.total_size == 0) REQUIRE(memblock::add(k.memblock, m.ram()));
     REQUIRE(memblock::reserve_kern(k.memblock, {k.image, k.image_size}));
     init_kernel_space(k);
@@ -76,10 +81,31 @@ TEST_CASE("kernel space: image text is read-only and executable, the rest writab
             const u64 offset = va - VirtAddr{g.kernel_text_base};
             REQUIRE(t.address == k.image + offset);
             const bool text = offset >= text_start && offset < text_end;
-            REQUIRE(t.flags == (kMapGlobal | (text ? kMapExecute : kMapWrite)));
+            const bool relocate = g.isa == Isa::kX86_64 && offset == kRelocateOffset;  // entered where it is
+            REQUIRE(t.flags == (kMapGlobal | (text || relocate ? kMapExecute : kMapWrite)));
             covered += t.leaf_bytes;
         });
         CHECK(covered == k.image_size);
+    }
+}
+
+TEST_CASE("kernel space: the port window is mapped on every granule, records cached, registers not, never executable") {
+    for (const GeometryId id : kAll) {
+        BareMachine m(id, {{ram_start(id)}, 256 * kMiB});
+        set_up(m);
+        const Kernel& k = m.kernel();
+        const Geometry& g = geometry(k);
+        const PortMap& port = port_map(g.isa);
+        u64 covered = 0;
+        for_each_leaf(k, {window_va(g.isa)}, port.window_bytes, [&](VirtAddr va, const Translation& t) {
+            const u64 offset = va - VirtAddr{window_va(g.isa)};
+            REQUIRE(t.address == port.window + offset);
+            const bool registers = offset >= port.doorbell - port.window;
+            REQUIRE(t.flags == (kMapWrite | kMapGlobal | (registers ? u32{kMapDevice} : 0u)));
+            covered += t.leaf_bytes;
+        });
+        CHECK(covered == port.window_bytes);
+        CHECK(walk(g, k.page_table, VirtAddr{window_va(g.isa)} + port.window_bytes).leaf_bytes == 0);
     }
 }
 
@@ -104,9 +130,9 @@ TEST_CASE("kernel space: tables come from memblock and every entry is charged") 
         }
     }
     CHECK(m.charged(Work::kTableEntries) == entries);
-    // Two branches, for the direct map in 2 MiB leaves and for 64 pages of image.
-    CHECK(entries == 2 + (1 + 128) + (1 + 1 + 64));
-    CHECK(pages == 6);
+    // Three branches: the direct map in 2 MiB leaves, 64 pages of image, and the port window in 2 MiB leaves.
+    CHECK(entries == 3 + (1 + 128) + (1 + 1 + 64) + (1 + 16));
+    CHECK(pages == 8);
 }
 
 TEST_CASE("kernel space: regions that differ in flags or node only do not cut leaves; NOMAP and holes are left out") {
@@ -122,9 +148,8 @@ TEST_CASE("kernel space: regions that differ in flags or node only do not cut le
     std::vector<PhysRange> runs;
     u64 cursor = 0;
     for (PhysRange r; next_mapped(k, cursor, r);) runs.push_back(r);
-    CHECK(runs == std::vector<PhysRange>{{{kGiB}, 128 * kMiB},
-                                         {{kGiB + 132 * kMiB}, 188 * kMiB},
-                                         {{kGiB + 384 * kMiB}, 64 * kMiB}});
+    CHECK(runs == std::vector<PhysRange>{
+                      {{kGiB}, 128 * kMiB}, {{kGiB + 132 * kMiB}, 188 * kMiB}, {{kGiB + 384 * kMiB}, 64 * kMiB}});
     set_up(m);
     CHECK(walk(geometry(k), k.page_table, direct_map_va(k, {kGiB + 0x4000})).leaf_bytes == 2 * kMiB);
     CHECK(walk(geometry(k), k.page_table, direct_map_va(k, {kGiB + 130 * kMiB})).leaf_bytes == 0);

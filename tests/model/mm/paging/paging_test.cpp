@@ -110,7 +110,8 @@ TEST_CASE("paging: leaves are as large as alignment, the format and leaf_max all
         BareMachine m(c.id, {{0}, 64 * kMiB});
         TablePool pool(c.id);
         const PhysAddr root = pool.root();
-        REQUIRE(map(pool.g, root, {pool.g.direct_map_base + c.va}, {c.pa}, c.size, kMapWrite, c.leaf_max, pool.source()));
+        REQUIRE(
+            map(pool.g, root, {pool.g.direct_map_base + c.va}, {c.pa}, c.size, kMapWrite, c.leaf_max, pool.source()));
         const Translation t = walk(pool.g, root, {pool.g.direct_map_base + c.va + c.size - 1});
         CHECK(t.leaf_bytes == c.expected);
         CHECK(t.address.value == c.pa + c.size - 1);

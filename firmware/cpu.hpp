@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// What each ISA does in its own instructions, for firmware/platform.cpp.
+#pragma once
+
+#include "model/platform.hpp"
+
+namespace baton::cpu {
+
+/// Orders the stores to a port record before the doorbell.
+void store_barrier();
+void barrier();
+void cache_clean(PhysRange range);
+void tlb_flush();
+/// Makes `table` the root of the kernel's half of the address space. What the caller runs on is mapped in both.
+void load_root(PhysAddr table, u32 asid);
+/// To the relocation code, in the state that specs/kexec.md §7.3 or §11.3 asks for.
+[[noreturn]] void leave(const platform::Jump& jump);
+[[noreturn]] void halt();
+
+}  // namespace baton::cpu
+
+/// First instruction of the relocation code, in the kernel's text; it runs from its copy in the control page.
+extern "C" const baton::u8 relocate_kernel[];

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Names for addresses, from the ELF file that stands beside an image (decision D34: it is nothing but that).
+//
+// Only .symtab of 64-bit little-endian files is read. A file that is not one is a SymbolError, never a crash.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/types.hpp"
+
+namespace baton::sim {
+
+class SymbolError : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+struct Symbol {
+    u64 address = 0;
+    u64 size = 0;  // 0 = up to the next symbol
+    std::string name;
+};
+
+class SymbolTable {
+public:
+    SymbolTable() = default;
+    /// Throws SymbolError.
+    static SymbolTable load(const std::filesystem::path& elf);
+    static SymbolTable parse(std::span<const u8> elf, std::string_view name);
+
+    /// The symbol that covers an address, or null.
+    const Symbol* at(u64 address) const;
+    std::optional<u64> address_of(std::string_view name) const;
+    /// "name+0x1c", demangled; the bare number where no symbol is.
+    std::string describe(u64 address) const;
+    std::size_t size() const { return symbols_.size(); }
+
+private:
+    std::vector<Symbol> symbols_;  // by address
+};
+
+}  // namespace baton::sim

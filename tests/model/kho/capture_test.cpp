@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Handovers of real Linux kernels (tests/data/linux-kho), placed at their addresses and read by ours.
+//
+// Only the metadata pages are there, which is all that populate, reserve_mem and the walk look at.
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "model/kho/fdt.hpp"
+#include "tests/catch.hpp"
+#include "tests/model/kho/kho_machine.hpp"
+
+using namespace baton;
+using nlohmann::json;
+using test::BlockSet;
+using test::KhoMachine;
+
+namespace {
+
+const std::string kFolder = std::string(BATON_SOURCE_DIR) + "/tests/data/linux-kho/";
+
+u64 number(const json& j) { return j.is_string() ? std::stoull(j.get<std::string>(), nullptr, 0) : j.get<u64>(); }
+
+struct Capture {
+    std::string name;
+    json manifest;
+
+    explicit Capture(const std::string& folder) : name(folder) {
+        std::ifstream in(kFolder + folder + "/manifest.json");
+        REQUIRE(in);
+        manifest = json::parse(in);
+    }
+    GeometryId geometry() const { return manifest["arch"] == "x86_64" ? GeometryId::kX86_64 : GeometryId::kAArch64_4K; }
+    Generation generation() const { return manifest["generation"] == "6.16" ? Generation::k6_16 : Generation::k6_18; }
+    PhysRange ram() const { return {{number(manifest["ram_base"])}, number(manifest["mem_mb"]) * kMiB}; }
+    KhoIncoming incoming() const {
+        return {{number(manifest["kho_fdt"])},
+                number(manifest["kho_fdt_size"]),
+                {number(manifest["scratch"])},
+                number(manifest["scratch_len"])};
+    }
+    void place() const {
+        for (const json& segment : manifest["segments"]) {
+            std::ifstream in(kFolder + name + "/" + segment["file"].get<std::string>(), std::ios::binary);
+            REQUIRE(in);
+            const u64 size = number(segment["size"]);
+            in.read(reinterpret_cast<char*>(ram::write<u8>({number(segment["phys"])}, size)),
+                    static_cast<std::streamsize>(size));
+            REQUIRE(in);
+        }
+    }
+    BlockSet preserved() const {
+        BlockSet set;
+        for (const json& block : manifest["expect"]["preserved"])
+            set.insert({static_cast<u32>(number(block[1])), number(block[0])});
+        return set;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("kho capture: what real kernels preserved is what we reserve, and their regions are revived") {
+    for (const char* folder : {"x86_64-6.16", "aarch64-6.16", "x86_64-6.18-test_kho"}) {
+        CAPTURE(folder);
+        const Capture capture(folder);
+        KhoMachine m(capture.geometry(), capture.ram(), capture.generation());
+        capture.place();
+        BlockSet reserved;
+        m.on_site = [&](Site site, u64 phys, u64 order) {
+            if (site == Site::kKhoDeserialiseBlock) reserved.insert({static_cast<u32>(order), phys});
+        };
+        BlockSet walked;
+        m.before_free_all = [&] { walked = m.incoming_blocks(); };
+        const KhoIncoming incoming = capture.incoming();
+        const std::string options = capture.manifest["cmdline"].get<std::string>();
+        m.boot("kho=on " + options, &incoming);
+        const Kernel& k = m.kernel();
+        REQUIRE(k.kho.is_kho_boot == 1);
+        CHECK(k.kho.scratch_count == 3);
+        CHECK(reserved == capture.preserved());
+        CHECK(walked == capture.preserved());
+        for (const json& name : capture.manifest["expect"]["sub_fdts"])
+            CHECK(kho::retrieve_subtree(k, name.get<std::string>()));
+        REQUIRE(k.reserve_mem.count == 2);
+        for (u32 i = 0; i < 2; ++i) {
+            CHECK(k.reserve_mem.entries[i].revived == 1);
+            CHECK(k.reserve_mem.entries[i].start == PhysAddr{number(capture.manifest["patterned"][i][0])});
+        }
+        CHECK(m.warnings == 0);
+    }
+}
+
+TEST_CASE("kho capture: our writer makes the FDTs that real 6.16 and 6.18 kernels made") {
+    for (const char* folder : {"x86_64-6.16", "aarch64-6.16", "x86_64-6.18-test_kho"}) {
+        CAPTURE(folder);
+        const Capture capture(folder);
+        KhoMachine m(capture.geometry(), capture.ram(), capture.generation());
+        capture.place();
+        const PhysAddr fdt{number(capture.manifest["kho_fdt"])};
+        const kho::FdtView theirs = kho::open_fdt(fdt, 4096);
+        REQUIRE(theirs.error == 0);
+        std::vector<KhoSubtree> children;
+        const json& names = capture.manifest["expect"]["sub_fdts"];
+        const KhoIncoming incoming = capture.incoming();
+        m.boot("", &incoming);
+        for (const json& name : names) {
+            KhoSubtree child{};
+            name.get<std::string>().copy(child.name, sizeof child.name - 1);
+            child.blob = *kho::retrieve_subtree(m.kernel(), child.name);
+            children.push_back(child);
+        }
+        const PhysAddr ours{m.ram().start + 32 * kMiB};
+        const PhysAddr head{*kho::u64_property(theirs.tree, 0, kho::kMapProperty)};
+        const auto size = kho::write_root_fdt(ours, 4096, {"kho-v1", "fdt", head, children});
+        REQUIRE(size);
+        CHECK(ram::equal(ours, theirs.tree, *size));
+    }
+}
