@@ -55,7 +55,12 @@ struct ImageHeader {
     u8 reserved[40];
 };
 /// Places in machine code where schedule points fire by address (decision D7). The instruction at the label is the next
-/// to be executed when the point fires.
+/// to be executed when the point fires. Relocation labels are offsets in the control page, reached at its physical
+/// address; the others are offsets in the blob. Registers that tell what happened:
+///
+///   kLabelRelocatePage     x86-64: rdx = destination, rax = source
+///                          AArch64: x13 = end of the destination, x12 = source; physical is virtual + x22
+///   kLabelPurgatoryRegion  r12 = start, r13 = bytes
 enum ImageLabel : u32 {
     kLabelRelocateStart,    // relocate.start: the kexec page tables are in use, nothing is copied
     kLabelRelocateWord,     // a word of the list has been fetched (after the first, which is `head`)

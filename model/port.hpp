@@ -2,7 +2,7 @@
 // The baton port: how a guest kernel makes a platform call (decisions D10, D15, D21).
 //
 // A call is one 64-byte record, written to ordinary memory at a fixed physical address that is not part of the
-// machine's RAM, and one 8-byte store of the record's sequence number to the doorbell register, which is MMIO. The
+// machine's RAM, and one 4-byte store of the record's sequence number to the doorbell register, which is MMIO. The
 // result, if the call has one, stands in the record when the store is done. A store that is executed again after the
 // CPU was stopped at it carries a sequence number already served and is dropped. Little-endian.
 #pragma once
@@ -60,7 +60,7 @@ struct PortMap {
     PhysAddr dirty;       // dirty bitmap, 2 MiB: bit i of byte j is frame 8 j + i (decision D2); 64 GiB at 4 KiB
     PhysAddr record;      // the PortRecord
     PhysAddr ram;         // the PortRam
-    PhysAddr doorbell;    // MMIO, 8 bytes
+    PhysAddr doorbell;    // MMIO, 4 bytes
 };
 inline constexpr PortMap kPortX86{{0xfd000000}, 0x2000000, {0xfd000000}, {0xfd200000}, {0xfd200040}, {0xfe000000}};
 inline constexpr PortMap kPortArm{{0x08000000}, 0x2000000, {0x08000000}, {0x08200000}, {0x08200040}, {0x09000000}};

@@ -12,6 +12,10 @@
 namespace baton::text {
 namespace {
 
+// string_view::substr throws, which nothing here may; the callers' bounds hold.
+std::string_view slice(std::string_view s, std::size_t from, std::size_t to) { return {s.data() + from, to - from}; }
+
+
 // The C locale's isspace, plus NBSP as Linux's table has it.
 constexpr bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r') || c == '\xa0'; }
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -62,7 +66,7 @@ std::optional<Option> next_option(std::string_view line, std::size_t& position) 
         if (line[position] == '=' && equals == 0 && position != start) equals = position;
     }
 
-    const std::string_view whole = line.substr(start, position - start);
+    const std::string_view whole = slice(line, start, position);
     if (equals == 0) {
         if (whole == "--") {
             position = line.size();
@@ -70,8 +74,8 @@ std::optional<Option> next_option(std::string_view line, std::size_t& position) 
         }
         return Option{.key = without_quotes(whole)};
     }
-    std::string_view key = line.substr(start, equals - start);
-    std::string_view value = line.substr(equals + 1, position - equals - 1);
+    std::string_view key = slice(line, start, equals);
+    std::string_view value = slice(line, equals + 1, position);
     if (key.front() == '"') {  // the whole option is quoted
         key.remove_prefix(1);
         if (!value.empty() && value.back() == '"') value.remove_suffix(1);

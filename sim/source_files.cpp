@@ -6,7 +6,7 @@ namespace {
 
 // Paths as the compiler sees them (-ffile-prefix-map makes them "./model/…"); the build writes the list.
 constexpr std::string_view kModelFiles[] = {
-#include "model_files.inc"
+#include <model_files.inc>
 };
 
 // The same FNV-1a as platform::file_id, at run time.

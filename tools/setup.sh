@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Installs what building Baton needs, and nothing that is already there: Debian packages (tools/packages.txt) and the
-# Unicorn wheel (into .deps/). With everything in place it takes a few hundredths of a second, so ./baton runs it always.
+# Installs what building Baton needs, and nothing that is already there: Debian packages (tools/packages.txt), and into
+# .deps/ the Unicorn wheel and libfdt for AArch64 guests. With everything in place it takes a few hundredths of a second,
+# so ./baton runs it always.
 #
 #   tools/setup.sh [--ci]     --ci: also what .ci/run needs
 #
@@ -9,6 +10,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 unicorn=$root/.deps/unicorn-2.1.4
+libfdt=$root/.deps/libfdt-arm64-1.6.1
 
 fail() { printf 'baton: %s\n' "$@" >&2; exit 3; }
 
@@ -25,6 +27,7 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     "  g++ 12 or newer, CMake 3.25, Ninja, pkg-config, Python 3, optionally ccache, dtc" \
     "  Boost 1.81 or newer (headers and Context), libfdt, xxHash, zstd, Nettle, Capstone 4" \
     "  toml++ 3, CLI11 2, fmt 9, nlohmann-json 3, Catch2 (2.13 or 3), Unicorn 2.1 or newer" \
+    "  for AArch64 guests: aarch64-linux-gnu-g++, and libfdt.a for it in .deps/libfdt-arm64-1.6.1/{include,lib}" \
     "then: cmake --preset release && cmake --build --preset release && build/release/baton"
 fi
 
@@ -81,4 +84,35 @@ if [[ ! -d $unicorn ]] && ! pkg-config --atleast-version=2.1 unicorn 2>/dev/null
       "or install Unicorn 2.1 or newer with its headers, so that pkg-config finds it"
   /usr/bin/python3 -m zipfile -e "$work"/unicorn-*.whl "$work/tree"
   mv -T "$work/tree" "$unicorn"
+fi
+
+# libfdt for AArch64 guests, from bookworm's package of that architecture, without telling the system's apt of the latter:
+# package lists and caches of its own, and dpkg -x instead of an installation. Without it there are no AArch64 guests;
+# everything else works, so failing here is no more than a remark.
+fetch_libfdt() {
+  local deb=libfdt-dev_1.6.1-4+b1_arm64.deb
+  local sha256=a5ab8f5de4187c8f851f817c6882772cf330a894539f4ddcd44726aeb801fa9a
+  local arm64=(apt-get -qq -oAPT::Architecture=arm64 -oAPT::Architectures=arm64 -oDebug::NoLocking=1
+    -oAPT::Sandbox::User= "-oDir::State::Lists=$work/lists" "-oDir::Cache=$work/cache")
+  mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/tree"
+  cd "$work"
+  "${arm64[@]}" update && "${arm64[@]}" download libfdt-dev=1.6.1-4+b1 || return
+  sha256sum --check --quiet <<<"$sha256  $deb" || return
+  dpkg -x "$deb" "$work/package" || return
+  mkdir "$work/tree/lib" "$work/tree/include"
+  mv "$work"/package/usr/lib/aarch64-linux-gnu/libfdt.a "$work/tree/lib/"
+  mv "$work"/package/usr/include/*fdt*.h "$work/tree/include/"  # a folder of their own: /usr/include misleads the compiler
+  mv -T "$work/tree" "$libfdt"
+}
+# After a failure the next try is a day away: an attempt without network may take minutes.
+if [[ ! -d $libfdt && -z $(find "$libfdt.failed" -mtime -1 2>/dev/null) ]]; then
+  printf 'baton: fetching libfdt for AArch64 guests\n' >&2
+  mkdir -p "$root/.deps"
+  work=$(mktemp -d "$root/.deps/fetch.XXXXXX")
+  if ! (fetch_libfdt </dev/null >&2); then
+    touch "$libfdt.failed"
+    printf 'baton: %s\n' "apt-get gave no libfdt-dev 1.6.1-4+b1 for arm64 (is bookworm in its sources?): no AArch64 guests" \
+      "to try again: rm $libfdt.failed" >&2
+  fi
+  rm -rf "$work"
 fi

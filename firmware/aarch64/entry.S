@@ -246,6 +246,10 @@ enter_relocation:
 
     .section .bss.tables, "aw", @nobits
     .balign 4096
+    // Never written: TTBR1 while the relocation code changes tables. First in bss, which begins at a multiple of the
+    // kernel's page size, as a root must. With 64K pages it covers the first 256 GiB of the direct map, and no more is used.
+    .globl empty_root_table
+empty_root_table: .skip 4096
 root_table: .skip 4096
 identity_table1: .skip 4096
 direct_table1: .skip 4096
@@ -254,9 +258,6 @@ window_table2: .skip 4096
 image_table1: .skip 4096
 image_table2: .skip 4096
 image_table3: .skip 4096
-    // Never written: TTBR1 while the relocation code changes tables.
-    .globl empty_root_table
-empty_root_table: .skip 4096
 
     .section .bss.words, "aw", @nobits
     .balign 8

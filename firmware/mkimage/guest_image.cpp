@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "model/kexec/purgatory.hpp"
+#include <algorithm>
 
 namespace baton::firmware {
 namespace {
@@ -34,6 +34,7 @@ constexpr Label kRelocateLabels[] = {
     {kLabelRelocatePage, "relocate_label_page"},
     {kLabelRelocateDone, "relocate_label_done"},
 };
+// Offsets in the blob, which is linked at 0.
 constexpr Label kPurgatoryLabels[] = {
     {kLabelPurgatoryStart, "purgatory_start"},
     {kLabelPurgatoryRegion, "purgatory_label_region"},
@@ -60,8 +61,11 @@ Kernel guest_kernel(const Geometry& g, const ElfFile& kernel, const std::optiona
     for (const Label& l : kRelocateLabels)
         k.labels[l.label] = static_cast<u32>(at(l.symbol) - k.relocate_offset);
     if (purgatory) {
+        const Bytes blob = purgatory->loaded(0, purgatory->symbol("purgatory_blob_end"));
         k.purgatory_offset = at("purgatory_blob");
-        k.purgatory_size = purgatory->symbol("purgatory_blob_end");
+        k.purgatory_size = blob.size();
+        if (blob.size() > k.bytes.size() - k.purgatory_offset) throw ElfError("the purgatory is larger than its room");
+        std::copy(blob.begin(), blob.end(), k.bytes.begin() + static_cast<std::ptrdiff_t>(k.purgatory_offset));
         for (const Label& l : kPurgatoryLabels) k.labels[l.label] = static_cast<u32>(purgatory->symbol(l.symbol));
     }
     return k;

@@ -54,7 +54,8 @@ std::string error_json(const std::vector<Diagnostic>& diagnostics);
 /// The name nearest to `word` by edit distance, or empty when none is near enough to be a slip of the pen.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> names);
 
-/// `did you mean "x"? one of "x", "y"`; names of more than a dozen are left to `elsewhere` ("`baton points` lists
+/// `did you mean "x"? one of "x", "y"`; more than a dozen names are left to `elsewhere`, such as "`baton points` lists
+/// them".
 /// them").
 std::string suggestion(std::string_view word, std::span<const std::string_view> names, std::string_view elsewhere = {});
 

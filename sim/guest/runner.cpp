@@ -109,6 +109,7 @@ Stop GuestRunner::resume(PhysAddr) { return go(); }
 
 Stop GuestRunner::transfer(const platform::Jump& jump) {
     jump_ = jump;
+    mark_kernel(memory_);  // its last writes, on the way out
     phase_ = Phase::kRelocation;
     watch_relocation();
     return go();

@@ -6,7 +6,6 @@
 #include <boost/context/detail/fcontext.hpp>
 #include <csignal>
 #include <cstdlib>
-#include <mutex>
 #include <new>
 #include <utility>
 
@@ -50,14 +49,12 @@ struct FiberGuard {
     }
 
     // The handler runs on a stack of its own, for the fiber's is used up. NODEFER: it is left by a context switch.
+    // Anew for every fiber, because others (a test framework) install handlers of theirs.
     static void install() {
-        static std::once_flag once;
-        std::call_once(once, [] {
-            struct sigaction action {};
-            action.sa_sigaction = on_signal;
-            action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-            sigaction(SIGSEGV, &action, nullptr);
-        });
+        struct sigaction action {};
+        action.sa_sigaction = on_signal;
+        action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+        sigaction(SIGSEGV, &action, nullptr);
         static thread_local std::byte alternate[64 * 1024];
         stack_t stack{};
         sigaltstack(nullptr, &stack);

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Builds model/ and firmware/ as the kernel of a guest (docs/architecture.md §1, decisions D6, D32).
+#
+# Not ordinary targets: the compiler is another one for AArch64, and the flags are the same in every preset, so that all
+# build trees have the same images, byte by byte. One command a source file, through ccache, with its header dependencies.
+
+# What code means (cmake/Flags.cmake says why), what a kernel cannot have, and what a backtrace needs.
+set(BATON_GUEST_FLAGS
+  -O2 -g -fsigned-char -fno-strict-aliasing -fwrapv -fno-delete-null-pointer-checks
+  -fno-stack-protector -fno-asynchronous-unwind-tables -fno-omit-frame-pointer -ffunction-sections -fdata-sections
+  -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.
+  -Wall -Wextra -Werror -Wundef -Wno-missing-field-initializers
+  -I${PROJECT_SOURCE_DIR}/firmware/target -I${PROJECT_SOURCE_DIR})
+set(BATON_GUEST_CXX_FLAGS
+  -x c++ -std=c++23 -fno-exceptions -fno-rtti -fno-threadsafe-statics -Wno-class-memaccess
+  -DBOOST_NO_EXCEPTIONS -DBOOST_CONTAINER_USER_DEFINED_THROW_CALLBACKS)
+# The runtime must not be compiled into calls of itself.
+set(BATON_GUEST_C_FLAGS -x c -std=c17 -ffreestanding -fno-tree-loop-distribute-patterns)
+set(BATON_GUEST_ASM_FLAGS -x assembler-with-cpp)
+
+# baton_guest_objects(<result> FOLDER <of the objects> COMPILER <c++> FLAGS <more…> SOURCES <paths from the root…>)
+function(baton_guest_objects result)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "FOLDER;COMPILER" "FLAGS;SOURCES")
+  set(objects "")
+  foreach(source IN LISTS arg_SOURCES)
+    cmake_path(GET source EXTENSION LAST_ONLY extension)
+    if(extension STREQUAL ".cpp")
+      set(language ${BATON_GUEST_CXX_FLAGS})
+    elseif(extension STREQUAL ".c")
+      set(language ${BATON_GUEST_C_FLAGS})
+    else()
+      set(language ${BATON_GUEST_ASM_FLAGS})
+    endif()
+    set(object ${arg_FOLDER}/${source}.o)
+    cmake_path(GET object PARENT_PATH folder)
+    file(MAKE_DIRECTORY ${folder})
+    add_custom_command(
+      OUTPUT ${object}
+      COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} ${arg_COMPILER} ${language} ${BATON_GUEST_FLAGS} ${arg_FLAGS}
+        -MD -MF ${object}.d -MT ${object} -c ${PROJECT_SOURCE_DIR}/${source} -o ${object}
+      DEPENDS ${PROJECT_SOURCE_DIR}/${source}
+      DEPFILE ${object}.d
+      WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}  # not the build tree: ccache then serves all presets
+      VERBATIM)
+    list(APPEND objects ${object})
+  endforeach()
+  set(${result} ${objects} PARENT_SCOPE)
+endfunction()
+
+# All files with an extension below a folder of the repository, as paths from its root.
+function(baton_guest_sources result folder extension)
+  file(GLOB_RECURSE found RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS
+    ${PROJECT_SOURCE_DIR}/${folder}/*.${extension})
+  set(${result} ${found} PARENT_SCOPE)
+endfunction()
+
+# x86-64: the purgatory as an ELF file of its own, linked at 0. SSE is off when it runs.
+function(baton_guest_purgatory result)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "FOLDER;COMPILER" "FLAGS")
+  baton_guest_objects(objects FOLDER ${arg_FOLDER}/purgatory COMPILER ${arg_COMPILER}
+    FLAGS ${arg_FLAGS} -fpie -mgeneral-regs-only
+    SOURCES firmware/x86_64/purgatory.S firmware/x86_64/purgatory.cpp firmware/runtime/memory.c model/kexec/sha256.cpp)
+  set(elf ${arg_FOLDER}/purgatory.elf)
+  set(script ${CMAKE_CURRENT_SOURCE_DIR}/x86_64/purgatory.ld)
+  add_custom_command(
+    OUTPUT ${elf}
+    COMMAND ${arg_COMPILER} -nostdlib -static-pie -Wl,-T,${script} -Wl,--gc-sections -Wl,--build-id=none
+      -Wl,--no-warn-rwx-segments -Wl,-z,noexecstack -o ${elf} ${objects}
+    DEPENDS ${objects} ${script}
+    VERBATIM)
+  set(${result} ${elf} PARENT_SCOPE)
+endfunction()
+
+# baton_guest_kernel(<result> GEOMETRY <enumerator of GeometryId> ISA <isa> PAGE_SHIFT <n> TEXT_BASE <va>
+#                    FOLDER <of the objects> ELF <file> COMPILER <c++> LIBFDT <archive> PURGATORY_BYTES <n> FLAGS <more…>)
+function(baton_guest_kernel result)
+  cmake_parse_arguments(PARSE_ARGV 1 arg ""
+    "GEOMETRY;ISA;PAGE_SHIFT;TEXT_BASE;FOLDER;ELF;COMPILER;LIBFDT;PURGATORY_BYTES" "FLAGS")
+  baton_guest_sources(model model cpp)
+  baton_guest_sources(runtime firmware/runtime c)
+  baton_guest_sources(isa_cpp firmware/${arg_ISA} cpp)
+  baton_guest_sources(isa_asm firmware/${arg_ISA} S)
+  set(sources ${model} ${runtime} firmware/platform.cpp ${isa_cpp} ${isa_asm})
+  list(FILTER sources EXCLUDE REGEX "^firmware/.*/purgatory\\.")
+  baton_guest_objects(objects FOLDER ${arg_FOLDER} COMPILER ${arg_COMPILER}
+    FLAGS -fno-pic -DBATON_GEOMETRY=${arg_GEOMETRY} -DPAGE_SHIFT=${arg_PAGE_SHIFT} ${arg_FLAGS}
+    SOURCES ${sources})
+  set(script ${CMAKE_CURRENT_SOURCE_DIR}/image.ld)
+  math(EXPR page_size "1 << ${arg_PAGE_SHIFT}")
+  add_custom_command(
+    OUTPUT ${arg_ELF}
+    COMMAND ${arg_COMPILER} -nostdlib -static -no-pie -Wl,-T,${script} -Wl,--gc-sections -Wl,--build-id=none
+      -Wl,--no-warn-rwx-segments -Wl,-z,noexecstack -Wl,-z,max-page-size=4096
+      -Wl,--defsym=text_base=${arg_TEXT_BASE} -Wl,--defsym=page_size=${page_size}
+      -Wl,--defsym=purgatory_bytes=${arg_PURGATORY_BYTES} -o ${arg_ELF} ${objects} ${arg_LIBFDT}
+    DEPENDS ${objects} ${script} ${arg_LIBFDT}
+    VERBATIM)
+  set(${result} ${arg_ELF} PARENT_SCOPE)
+endfunction()
