@@ -4,6 +4,13 @@
 
 #include "model/platform.hpp"
 
+namespace baton::platform {
+
+/// Of what is addressed where it is linked, and not through the direct map: statics and the boot stack.
+PhysAddr phys_in_image(const void* p);
+
+}  // namespace baton::platform
+
 namespace baton::cpu {
 
 /// Orders the stores to a port record before the doorbell.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// model/platform.hpp for kernels that run on an emulated CPU: every call is a record in the port window and one store to
-// the doorbell (model/port.hpp). What only the CPU can do is done by firmware/<isa>/cpu.cpp.
+// model/platform.hpp for kernels that run on an emulated CPU: every call is a record in the port window and one store
+// to the doorbell (model/port.hpp). What only the CPU can do is done by firmware/<isa>/cpu.cpp.
 #include "model/platform.hpp"
 
 #include <array>
@@ -12,6 +12,7 @@ namespace baton::platform {
 namespace {
 
 u32 calls_made = 0;
+PhysAddr image_at;
 // What the entry code itself costs is nobody's work: the twin on the host charges none of it.
 bool kernel_runs = false;
 
@@ -43,12 +44,13 @@ void charge(Work work, u64 amount) {
 }
 void own(PhysRange range, Owner from, Owner to) { call(PortOp::kOwn, range.start.value, range.size, from, to); }
 
+// An emulator splits an access of 8 bytes in two, which would be two schedule points: those go through the port.
 u64 mmio_read(PhysAddr reg, u32 width) {
     switch (width) {
         case 1: return device_register<const volatile u8>(reg);
         case 2: return device_register<const volatile u16>(reg);
         case 4: return device_register<const volatile u32>(reg);
-        default: return device_register<const volatile u64>(reg);
+        default: return call(PortOp::kMmioRead, reg.value, width);
     }
 }
 
@@ -57,13 +59,18 @@ void mmio_write(PhysAddr reg, u32 width, u64 value) {
         case 1: device_register<volatile u8>(reg) = static_cast<u8>(value); break;
         case 2: device_register<volatile u16>(reg) = static_cast<u16>(value); break;
         case 4: device_register<volatile u32>(reg) = static_cast<u32>(value); break;
-        default: device_register<volatile u64>(reg) = value; break;
+        default: call(PortOp::kMmioWrite, reg.value, width, value); break;
     }
 }
 
-// The record's address is good for as long as the host has not let the CPU go on: the Jump is on the stack.
+PhysAddr phys_in_image(const void* p) {
+    return image_at + (reinterpret_cast<u64>(p) - kTargetGeometry.kernel_text_base);
+}
+
+// The copy is on this stack, whatever the caller's Jump is part of; good until the CPU goes on.
 void jump(const Jump& jump) {
-    call(PortOp::kJump, virt_to_phys(&jump).value);
+    const Jump copy = jump;
+    call(PortOp::kJump, phys_in_image(&copy).value);
     cpu::leave(jump);
 }
 
@@ -103,6 +110,7 @@ extern "C" {
 // Called by entry.S, on the boot stack, with the direct map, the image and the port window mapped.
 [[noreturn]] void firmware_start(u64 image, u64 header, u64 argument) {
     kernel_runs = true;
+    image_at = {image};
     kernel_main({image}, {header}, argument);
 }
 

@@ -17,7 +17,7 @@ enum class PortOp : u32 {
     kAt,         // site, arg0, arg1
     kCharge,     // work, amount
     kOwn,        // start, size, from, to
-    kMmioRead,   // register, width            → value   (devices are MMIO themselves; this op is not used by guests)
+    kMmioRead,   // register, width            → value   (8-byte registers; others are loads and stores in the window)
     kMmioWrite,  // register, width, value
     kJump,       // physical address of a platform::Jump in RAM; the guest then leaves through its control page
     kLog,        // level, id, a, b, c, d
@@ -28,9 +28,9 @@ enum class PortOp : u32 {
     kNow,        //                            → ns
     kRandom,     // stream                     → value
     kRelax,
-    kLoadRoot,   // table, asid
-    kReply,      // sequence of the command
-    kIdle,       // returns when the mailbox may hold a new command
+    kLoadRoot,  // table, asid
+    kReply,     // sequence of the command
+    kIdle,      // returns when the mailbox may hold a new command
     kCount,
 };
 
@@ -55,12 +55,12 @@ static_assert(sizeof(PortRam) == 72);
 /// Physical places, outside RAM (decision D21). The window [base, base + size) is mapped by every kernel at
 /// `window_va(isa)`, data, never executable. Its first half is memory, the rest (the doorbell, device registers) MMIO.
 struct PortMap {
-    PhysAddr window;      // first byte of the window
+    PhysAddr window;  // first byte of the window
     u64 window_bytes;
-    PhysAddr dirty;       // dirty bitmap, 2 MiB: bit i of byte j is frame 8 j + i (decision D2); 64 GiB at 4 KiB
-    PhysAddr record;      // the PortRecord
-    PhysAddr ram;         // the PortRam
-    PhysAddr doorbell;    // MMIO, 4 bytes
+    PhysAddr dirty;     // dirty bitmap, 2 MiB: bit i of byte j is frame 8 j + i (decision D2); 64 GiB at 4 KiB
+    PhysAddr record;    // the PortRecord
+    PhysAddr ram;       // the PortRam
+    PhysAddr doorbell;  // MMIO, 4 bytes
 };
 inline constexpr PortMap kPortX86{{0xfd000000}, 0x2000000, {0xfd000000}, {0xfd200000}, {0xfd200040}, {0xfe000000}};
 inline constexpr PortMap kPortArm{{0x08000000}, 0x2000000, {0x08000000}, {0x08200000}, {0x08200040}, {0x09000000}};

@@ -10,6 +10,7 @@
 
 #include "model/kernel.hpp"
 #include "sim/boot/loader.hpp"
+#include "sim/guest/runner.hpp"
 #include "sim/native/runner.hpp"
 #include "sim/source_files.hpp"
 #include "sim/time/profile.hpp"
@@ -22,8 +23,16 @@ Machine::Machine(const MachineConfig& config)
       memory_(map_.ram),
       hasher_(memory_),
       snapshots_(memory_),
-      ledger_(generic_profile()),
-      runner_(std::make_unique<NativeRunner>(geometry_of(config.geometry).isa, static_cast<Services&>(*this), memory_.view())) {
+      ledger_(generic_profile()) {
+    const Isa isa = geometry_of(config.geometry).isa;
+    Services& services = *this;
+    if (config.target == Target::kGuest) {
+        auto guest = std::make_unique<GuestRunner>(isa, services, memory_);
+        guest_ = guest.get();
+        runner_ = std::move(guest);
+    } else {
+        runner_ = std::make_unique<NativeRunner>(isa, services, memory_.view());
+    }
     if (config.fill != 0) memory_.fill_pattern(config.fill);
     ledger_.set_page_size(geometry().page_size());
 }
@@ -64,6 +73,7 @@ Outcome Machine::command(Op op, std::initializer_list<u64> args, std::string_vie
     c.text_bytes = static_cast<u32>(std::min<std::size_t>(text.size(), kCommandTextMax - 1));
     std::memset(c.text, 0, sizeof(c.text));
     std::memcpy(c.text, text.data(), c.text_bytes);
+    runner_->notify_host_write({kernel_, sizeof(Kernel)});
     return go(Pending::kCommand);
 }
 
@@ -139,6 +149,7 @@ void Machine::enter_kernel(PhysAddr image, u64 argument) {
 
 bool Machine::host_write(PhysAddr a, std::span<const u8> bytes) {
     if (!memory_.write(a, bytes)) return false;
+    runner_->notify_host_write({a, bytes.size()});
     if (pending_ != Pending::kNone) writes_.push_back({position_, a, {bytes.begin(), bytes.end()}});
     return true;
 }
@@ -159,6 +170,8 @@ Hash128 Machine::state_hash() {
     h.add("cpu.root", root_.value);
     h.add("time.now_ps", ledger_.now_ns());
     if (state_ == State::kJumped) h.add("cpu.head", jump_.head).add("cpu.start", jump_.start.value);
+    if (state_ == State::kWaiting)
+        for (const auto& [name, bytes] : runner_->save_cpu()) h.add("cpu." + name, bytes);
     return h.value();
 }
 

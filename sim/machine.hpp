@@ -37,8 +37,11 @@ struct Kernel;
 
 namespace baton::sim {
 
+class GuestRunner;
+
 struct MachineConfig {
     GeometryId geometry = GeometryId::kX86_64;
+    Target target = Target::kNative;
     u64 ram_bytes = 512 * kMiB;
     u64 seed = 0;
     u8 fill = 0;                  // what RAM holds at power-on
@@ -102,6 +105,8 @@ public:
     // --- looking and touching ---------------------------------------------------------------------------------------
 
     const MachineConfig& config() const { return config_; }
+    /// Null on a native machine.
+    GuestRunner* guest() { return guest_; }
     const Geometry& geometry() const { return geometry_of(config_.geometry); }
     const MachineMap& map() const { return map_; }
     PhysicalMemory& memory() { return memory_; }
@@ -184,6 +189,7 @@ private:
     void get_state(ByteReader& from);
     void put_replay(ByteWriter& to) const;
     void get_replay(ByteReader& from);
+    void restore_cpu(ByteReader& from);
     bool spend();
 
     MachineConfig config_;
@@ -195,6 +201,7 @@ private:
     EventLog events_;
     OwnershipMap ownership_;
     std::unique_ptr<KernelRunner> runner_;
+    GuestRunner* guest_ = nullptr;  // the same object, if it is one
 
     State state_ = State::kOff;
     Pending pending_ = Pending::kNone;

@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "model/kernel.hpp"
+#include "sim/cpu/engine.hpp"
 #include "sim/machine.hpp"
 
 namespace baton::sim {
@@ -53,6 +54,7 @@ SiteHit get_hit(ByteReader& from) {
 }  // namespace
 
 void Machine::put_state(ByteWriter& to) const {
+    to.put(static_cast<u32>(config_.target));
     to.put(config_.ram_bytes);
     to.put(config_.fill);
     to.put(config_.budget_calls);
@@ -74,7 +76,7 @@ void Machine::put_state(ByteWriter& to) const {
     }
 }
 
-// The constructor has read config_ already: those three fields come first and are skipped here.
+// The constructor has read config_ already: those four fields come first and are skipped here.
 void Machine::get_state(ByteReader& from) {
     const u32 state = from.get<u32>();
     const u32 pending = from.get<u32>();
@@ -127,6 +129,21 @@ void Machine::get_replay(ByteReader& from) {
     from.expect_end();
 }
 
+void Machine::restore_cpu(ByteReader& from) {
+    CpuFields fields;
+    for (u64 n = from.get_count(kRecordBytesMin); n != 0; --n) {
+        std::string name = from.get_string();
+        const auto bytes = from.get_bytes(from.get<u64>());
+        fields.emplace_back(std::move(name), std::vector<u8>(bytes.begin(), bytes.end()));
+    }
+    from.expect_end();
+    try {
+        runner_->restore_cpu(fields);
+    } catch (const EngineError& e) {
+        from.fail(e.what());
+    }
+}
+
 SavedHeader Machine::header() const {
     const Kernel* k = kernel();
     const u32 generation = k != nullptr && known_generation(k->config.generation) ? k->config.generation
@@ -151,6 +168,16 @@ SavedComponents Machine::components() const {
     ByteWriter events;
     events_.save(events);
     out["events"] = events.bytes();
+    ByteWriter cpu;
+    const bool alive = state_ == State::kWaiting || state_ == State::kJumped;
+    const CpuFields fields = alive ? runner_->save_cpu() : CpuFields{};
+    cpu.put(u64{fields.size()});
+    for (const auto& [name, bytes] : fields) {
+        cpu.put_string(name);
+        cpu.put(u64{bytes.size()});
+        cpu.put_bytes(bytes);
+    }
+    out["cpu"] = cpu.bytes();
     return out;
 }
 
@@ -189,6 +216,9 @@ Machine::Loaded Machine::load(const std::filesystem::path& path, u64 budget_call
     const SavedHeader& header = file.header();
     ByteReader state = file.component("machine");
     MachineConfig config{.geometry = header.geometry, .seed = header.seed};
+    const u32 target = state.get<u32>();
+    if (target > static_cast<u32>(Target::kGuest)) state.fail("is of a target that does not exist");
+    config.target = static_cast<Target>(target);
     config.ram_bytes = state.get<u64>();
     config.fill = state.get<u8>();
     config.budget_calls = state.get<u64>();
@@ -206,6 +236,8 @@ Machine::Loaded Machine::load(const std::filesystem::path& path, u64 budget_call
     ByteReader owners = file.component("ownership");
     machine->ownership_.load(owners);
     machine->get_state(state);
+    if (ByteReader cpu = file.component("cpu"); machine->state_ == State::kWaiting || machine->state_ == State::kJumped)
+        machine->restore_cpu(cpu);
     std::optional<Outcome> outcome;
     if (machine->pending_ != Pending::kNone) {
         const auto seen = machine->seen_;

@@ -4,11 +4,17 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "model/platform.hpp"
 
 namespace baton::sim {
+
+/// What runs the kernels of a machine: host code, or machine code on an emulated CPU.
+enum class Target : u32 { kNative, kGuest };
 
 /// Why a kernel stopped for good. Each is a verdict about the simulated system, never an error of the simulator.
 struct Fault {
@@ -97,6 +103,9 @@ struct Stop {
     Fault fault;
 };
 
+/// Everything of a CPU that is not in RAM, by name and in a fixed order.
+using CpuFields = std::vector<std::pair<std::string, std::vector<u8>>>;
+
 /// Runs one kernel at a time on a machine.
 class KernelRunner {
 public:
@@ -112,6 +121,14 @@ public:
     virtual Stop transfer(const platform::Jump& jump) = 0;
     /// After kIdle (the mailbox holds a new command) or kBreak.
     virtual Stop proceed() = 0;
+
+    // A native kernel has no CPU: it is RAM alone (decision D8), and the host's stores need no telling.
+
+    /// At an instant without a stack.
+    virtual CpuFields save_cpu() const { return {}; }
+    virtual void restore_cpu(const CpuFields&) {}
+    /// Somebody but the kernel wrote RAM.
+    virtual void notify_host_write(PhysRange) {}
 };
 
 }  // namespace baton::sim

@@ -17,10 +17,12 @@ namespace baton {
 namespace {
 
 static_assert(IMAGE_HEADER_OFFSET == kImageHeaderOffsetArm);
+static_assert(KERNEL_OFFSET == kKernelOffset && BOOT_STACK_OFFSET == kBootStackOffset);
 static_assert(platform::kTargetGeometry.page_shift == PAGE_SHIFT && platform::kTargetGeometry.va_bits == VA_BITS);
 static_assert(platform::kTargetGeometry.direct_map_base == DIRECT_MAP_BASE);
 static_assert(platform::kTargetGeometry.kernel_text_base == TEXT_BASE);
-static_assert(WINDOW_VA == kWindowVaArm && WINDOW_PHYS == kPortArm.window.value && WINDOW_BYTES == kPortArm.window_bytes);
+static_assert(WINDOW_VA == kWindowVaArm && WINDOW_PHYS == kPortArm.window.value &&
+              WINDOW_BYTES == kPortArm.window_bytes);
 
 // In the order in which firmware/aarch64/relocate.S loads it.
 struct RelocationArguments {
@@ -40,14 +42,6 @@ u64 data_line_bytes() {
     return u64{4} << (ctr >> 16 & 15);
 }
 
-// Of something in the image: translated by the CPU, for reading.
-u64 phys_of_static(const void* p) {
-    u64 par;
-    asm volatile("at s1e1r, %1\n\tisb\n\tmrs %0, par_el1" : "=r"(par) : "r"(p) : "memory");
-    constexpr u64 kAddress = 0x0000fffffffff000;
-    return (par & kAddress) | (reinterpret_cast<u64>(p) & 0xfff);
-}
-
 }  // namespace
 
 namespace cpu {
@@ -59,7 +53,8 @@ void cache_clean(PhysRange range) {
     if (range.empty()) return;
     const u64 line = data_line_bytes();
     const u64 start = reinterpret_cast<u64>(platform::direct_map(range.start, range.size));
-    for (u64 a = start & ~(line - 1); a < start + range.size; a += line) asm volatile("dc civac, %0" ::"r"(a) : "memory");
+    for (u64 a = start & ~(line - 1); a < start + range.size; a += line)
+        asm volatile("dc civac, %0" ::"r"(a) : "memory");
     asm volatile("dsb sy\n\tic iallu\n\tdsb sy\n\tisb" ::: "memory");
 }
 
@@ -70,7 +65,7 @@ void leave(const platform::Jump& jump) {
     const RelocationArguments arguments{.start = jump.start.value,
                                         .el2_vectors = 0,
                                         .device_tree = jump.argument,
-                                        .empty_root = phys_of_static(empty_root_table),
+                                        .empty_root = platform::phys_in_image(empty_root_table).value,
                                         .root = jump.root.value,
                                         .head = jump.head,
                                         .phys_offset = u64{0} - platform::direct_map_offset()};

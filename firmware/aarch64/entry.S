@@ -162,6 +162,12 @@ build_tables:
     add x10, x10, #4096
     cmp x10, x15
     b.lo 1b
+    ladr x9, image_table3
+    add x10, x9, #(8 * (BOOT_STACK_OFFSET >> 12))
+    add x9, x9, #(8 * (KERNEL_OFFSET >> 12))
+2:  str xzr, [x9], #8
+    cmp x9, x10
+    b.lo 2b
     dsb sy
     ret
     .ltorg
@@ -196,14 +202,6 @@ in_kernel_space:
     adrp x10, switch_root_phys
     str x9, [x10, :lo12:switch_root_phys]
 
-    // The same stack through the direct map: what lies on it has a physical address (platform::jump).
-    ldconst x9, DIRECT_MAP_BASE
-    sub x9, x9, x22
-    add x9, x9, x20
-    ladr x10, boot_stack_end
-    ladr x11, image_start
-    sub x10, x10, x11
-    add sp, x9, x10
     mov x0, x20
     add x1, x20, #IMAGE_HEADER_OFFSET
     mov x2, x21

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Where DRAM begins, before there is a kernel that could know (specs/boot.md §3).
 //
-// The direct map is relative to it, so entry.S needs it to build the map that kernel_main starts on, and the kernel will
-// arrive at the same value from its memblock. It is no function of the image's address: scratch areas, where kexec puts
-// images, may lie gigabytes above the start of DRAM. While this runs, the direct map begins at physical 0.
+// The direct map is relative to it, so entry.S needs it to build the map that kernel_main starts on, and the kernel
+// will arrive at the same value from its memblock. It is no function of the image's address: scratch areas, where kexec
+// puts images, may lie gigabytes above the start of DRAM. While this runs, the direct map begins at physical 0.
 #include <algorithm>
 
 #include "model/boot/aarch64/device_tree.hpp"

@@ -64,8 +64,8 @@ Bytes ElfFile::loaded(u64 start, u64 end) const {
         const u64 from = std::max(start, segment.p_vaddr);
         const u64 to = std::min(end, segment.p_vaddr + segment.p_filesz);
         if (from >= to) continue;
-        std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(segment.p_offset + (from - segment.p_vaddr)), to - from,
-                    out.begin() + static_cast<std::ptrdiff_t>(from - start));
+        std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(segment.p_offset + (from - segment.p_vaddr)),
+                    to - from, out.begin() + static_cast<std::ptrdiff_t>(from - start));
     }
     return out;
 }

@@ -58,8 +58,7 @@ Kernel guest_kernel(const Geometry& g, const ElfFile& kernel, const std::optiona
              .text_size = at("text_end") - at("text_start"),
              .relocate_offset = at("relocate_kernel"),
              .relocate_size = at("relocate_end") - at("relocate_kernel")};
-    for (const Label& l : kRelocateLabels)
-        k.labels[l.label] = static_cast<u32>(at(l.symbol) - k.relocate_offset);
+    for (const Label& l : kRelocateLabels) k.labels[l.label] = static_cast<u32>(at(l.symbol) - k.relocate_offset);
     if (purgatory) {
         const Bytes blob = purgatory->loaded(0, purgatory->symbol("purgatory_blob_end"));
         k.purgatory_offset = at("purgatory_blob");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// baton_mkimage: writes a kernel image file, from a linked guest kernel or (without --elf) of filler. The same input gives
-// the same bytes, everywhere and always.
+// baton_mkimage: writes a kernel image file, from a linked guest kernel or (without --elf) of filler. The same input
+// gives the same bytes, everywhere and always.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

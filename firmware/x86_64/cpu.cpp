@@ -10,9 +10,11 @@ namespace baton {
 namespace {
 
 static_assert(ENTRY_OFFSET == kEntryOffsetX86 && IMAGE_HEADER_OFFSET == kImageHeaderOffsetX86);
+static_assert(KERNEL_OFFSET == kKernelOffset && BOOT_STACK_OFFSET == kBootStackOffset);
 static_assert(platform::kTargetGeometry.direct_map_base == DIRECT_MAP_BASE);
 static_assert(platform::kTargetGeometry.kernel_text_base == TEXT_BASE);
-static_assert(WINDOW_VA == kWindowVaX86 && WINDOW_PHYS == kPortX86.window.value && WINDOW_BYTES == kPortX86.window_bytes);
+static_assert(WINDOW_VA == kWindowVaX86 && WINDOW_PHYS == kPortX86.window.value &&
+              WINDOW_BYTES == kPortX86.window_bytes);
 
 inline constexpr u64 kGlobalPages = 1 << 7;  // CR4.PGE
 
@@ -45,9 +47,9 @@ void load_root(PhysAddr table, u32) {
 }
 
 void leave(const platform::Jump& jump) {
-    const u64 words[RELOCATION_WORDS] = {
-        jump.control_page.value, reinterpret_cast<u64>(platform::direct_map(jump.control_page, 1)), jump.root.value,
-        jump.swap_page.value};
+    const u64 words[RELOCATION_WORDS] = {jump.control_page.value,
+                                         reinterpret_cast<u64>(platform::direct_map(jump.control_page, 1)),
+                                         jump.root.value, jump.swap_page.value};
     const TableRegister none{0, 0};
     const u32 data = DATA_SELECTOR;
     asm volatile(

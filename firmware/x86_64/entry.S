@@ -176,6 +176,10 @@ build_tables:
     add $4096, %rsi
     cmp %r10, %rsi
     jb 1b
+    lea image_table1 + 8 * (KERNEL_OFFSET >> 12)(%rip), %rdi
+    mov $((BOOT_STACK_OFFSET - KERNEL_OFFSET) >> 12), %ecx
+    xor %eax, %eax
+    rep stosq
     ret
 
     .balign 16
@@ -187,13 +191,7 @@ gdt:
 gdt_end:
 
 in_kernel_space:
-    // The same stack through the direct map: what lies on it has a physical address (platform::jump).
-    movabs $DIRECT_MAP_BASE, %rax
-    add %r14, %rax
-    lea image_start(%rip), %rcx
     lea boot_stack_end(%rip), %rsp
-    sub %rcx, %rsp
-    add %rax, %rsp
     xor %ebp, %ebp
     call load_segments
 

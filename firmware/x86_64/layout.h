@@ -1,7 +1,10 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/* Numbers that the assembler needs; firmware/x86_64/cpu.cpp asserts that they are those of the C++ headers. */
+// SPDX-License-Identifier: GPL-2.0-only
+// Numbers that the assembler needs; firmware/x86_64/cpu.cpp asserts that they are those of the C++ headers.
 #pragma once
 
+// The Kernel object, reached through the direct map only, and the boot stack, whose guard it therefore is.
+#define KERNEL_OFFSET 0x30000
+#define BOOT_STACK_OFFSET 0x3c000
 #define IMAGE_HEADER_OFFSET 0x400
 #define ENTRY_OFFSET 0x200
 #define DIRECT_MAP_BASE 0xffff888000000000
@@ -13,5 +16,5 @@
 #define CODE_SELECTOR 0x10
 #define DATA_SELECTOR 0x18
 
-/* What the relocation code is told through rsi: physical and virtual control page, root table, swap page. */
+// What the relocation code is told through rsi: physical and virtual control page, root table, swap page.
 #define RELOCATION_WORDS 4

@@ -16,8 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kNoGuest = "this build has no guest target";
-
 /// One run to come.
 struct Planned {
     const Scenario* scenario;
@@ -72,7 +70,6 @@ RunResult without_run(const Planned& run, Verdict verdict, std::string message) 
 }
 
 RunResult run_one(const Planned& run, const RunOptions& options) {
-    if (run.cell.target == Target::kGuest) return without_run(run, Verdict::kSkipped, std::string(kNoGuest));
     try {
         return run_cell(*run.scenario, run.cell, options);
     } catch (const std::exception& error) {
@@ -117,10 +114,6 @@ std::vector<Cell> expand(const MachineMatrix& matrix) {
 
 RunReport run_paths(const RunRequest& request) {
     RunReport report;
-    if (std::ranges::count(request.targets, Target::kGuest) != 0) {
-        report.diagnostics.push_back({{}, {}, std::string(kNoGuest), "use --target native"});
-        return report;
-    }
     FoundFiles found = find_scenarios(request.paths);
     report.diagnostics = std::move(found.diagnostics);
     const std::vector<Scenario> scenarios = parse_all(found.files, report.diagnostics);

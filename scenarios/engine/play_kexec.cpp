@@ -9,6 +9,7 @@
 #include "model/kernel.hpp"
 #include "scenarios/engine/play.hpp"
 #include "sim/boot/loader.hpp"
+#include "sim/guest/runner.hpp"
 #include "sim/random.hpp"
 
 namespace baton::scenarios {
@@ -40,6 +41,22 @@ const sim::ImageFile& Play::image(u32 kernel) {
     }
 }
 
+std::unique_ptr<sim::Machine> Play::make_machine(const sim::MachineConfig& config) const {
+    try {
+        auto machine = std::make_unique<sim::Machine>(config);
+        if (sim::GuestRunner* guest = machine->guest()) {
+            // Names for crash reports; without them addresses stay numbers.
+            const auto elf = std::filesystem::path(options_.image_folder) / geometry_of(cell_.arch).name / "baton.elf";
+            if (std::filesystem::exists(elf)) guest->set_symbols(std::make_shared<sim::SymbolTable>(sim::SymbolTable::load(elf)));
+        }
+        return machine;
+    } catch (const sim::MachineError& e) {
+        throw Unusable{Verdict::kBadInput, e.what()};
+    } catch (const sim::EngineError& e) {
+        throw Unusable{Verdict::kBadInput, e.what()};
+    }
+}
+
 std::vector<u8> Play::initrd(u64 bytes) const {
     std::vector<u8> out(bytes);
     sim::Random random(cell_.seed, kInitrdStream);
@@ -48,9 +65,10 @@ std::vector<u8> Play::initrd(u64 bytes) const {
 }
 
 void Play::play(const step::Boot& a) {
-    sim::MachineConfig config{.geometry = cell_.arch, .ram_bytes = cell_.ram_bytes, .seed = cell_.seed, .fill = cell_.fill};
+    sim::MachineConfig config{.geometry = cell_.arch, .target = cell_.target, .ram_bytes = cell_.ram_bytes,
+                              .seed = cell_.seed, .fill = cell_.fill};
     if (scenario_.budget_calls != 0) config.budget_calls = scenario_.budget_calls;
-    machine_ = std::make_unique<sim::Machine>(config);
+    machine_ = make_machine(config);
     machine_->begin_step();
     if (step_->break_at) machine_->set_break({step_->break_at->site, step_->break_at->nth});
     schedule_pokes(*step_);
@@ -60,6 +78,11 @@ void Play::play(const step::Boot& a) {
     log_seen_ = boot_log_start_ = 0;
     dead_ = false;
     const KernelSpec& spec = scenario_.kernels[a.kernel];
+    // An image built without a cross compiler has filler where its code would be: it runs natively only (D24).
+    if (cell_.target == Target::kGuest && image(a.kernel).header().labels[kLabelRelocateDone] == 0)
+        throw Unusable{Verdict::kSkipped, fmt::format("the image for {} holds no machine code; install "
+                                                      "g++-aarch64-linux-gnu and build again, or use --target native",
+                                                      geometry_of(cell_.arch).name)};
     try {
         const std::vector<u8> ramdisk = initrd(a.initrd_bytes);
         judge(*step_, machine_->boot(image(a.kernel), a.command_line.value_or(spec.command_line), ramdisk));

@@ -62,6 +62,7 @@ ordered_json run_json(const RunResult& r, bool with_log) {
         {"state_hash", r.state_hash},
         {"handover_hash", r.handover_hash},
         {"findings", list(r.findings, finding_json)},
+        {"crash", r.crash},
         {"phases", list(r.phases, phase_json)},
         {"profile", r.profile},
         {"hops", list(r.hops, hop_json)},

@@ -54,11 +54,22 @@ private:
                 fmt::format("    {}:{}:{}: step {}: {}\n", r.scenario, f.place.line, f.place.col, f.step + 1, f.what);
             if (!f.detail.empty()) out_ += "      " + f.detail + "\n";
         }
+        if (!r.crash.empty()) out_ += "  guest\n" + indented(r.crash);
         if (!r.state_hash.empty())
             out_ += fmt::format("  state {}{}{}\n", r.state_hash, r.handover_hash.empty() ? "" : "  handover ",
                                 r.handover_hash);
         if (!r.saved.empty()) out_ += fmt::format("  saved {}\n", r.saved);
         out_ += "\n";
+    }
+
+    static std::string indented(std::string_view lines) {
+        std::string out;
+        while (!lines.empty()) {
+            const std::size_t end = std::min(lines.find('\n'), lines.size());
+            out.append("    ").append(lines.substr(0, end)).push_back('\n');
+            lines.remove_prefix(std::min(end + 1, lines.size()));
+        }
+        return out;
     }
 
     void hop(std::size_t index, const Hop& h) {

@@ -82,6 +82,7 @@ struct RunResult {
     std::string profile;                // of the times
     std::string next;                   // the one thing to look at
     std::string saved;                  // file of the saved machine (--save-on-fail)
+    std::string crash;                  // of a guest: registers, backtrace, page walk, code around; several lines
     std::vector<LogLine> log;
     u32 steps_done = 0;
 

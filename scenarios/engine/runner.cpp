@@ -12,6 +12,7 @@
 #include "sim/cpu/time_traps.hpp"
 #include "sim/events/event_log.hpp"
 #include "sim/events/log_format.hpp"
+#include "sim/guest/runner.hpp"
 #include "sim/native/relocator.hpp"
 #include "sim/source_files.hpp"
 #include "sim/time/profile.hpp"
@@ -114,6 +115,8 @@ bool Play::judge_fault(const Step& step, const sim::Fault& fault) {
         return false;
     }
     result_.ending = ending;
+    if (sim::GuestRunner* guest = machine().guest(); guest != nullptr && guest->crash())
+        result_.crash = guest->crash()->to_text();
     finding(step.outcome.ending ? step.outcome.place : step.place, text,
             step.outcome.ending ? fmt::format("expected {}", info(*step.outcome.ending).name) : "");
     return false;
@@ -214,11 +217,6 @@ void Play::play_step(const Step& step) {
 }
 
 RunResult Play::run() {
-    if (cell_.target != Target::kNative) {
-        result_.verdict = Verdict::kSkipped;
-        result_.message = "this build has no guest target; run with --target native";
-        return result_;
-    }
     try {
         for (const Step& step : scenario_.steps) {
             if (options_.on_step) options_.on_step(step.index);

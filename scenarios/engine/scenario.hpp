@@ -19,12 +19,13 @@
 #include "scenarios/engine/diagnostic.hpp"
 #include "scenarios/engine/places.hpp"
 #include "scenarios/engine/verdict.hpp"
+#include "sim/services.hpp"
 
 namespace baton::scenarios {
 
 // --- the machine ----------------------------------------------------------------------------------------------------
 
-enum class Target : u32 { kNative, kGuest };
+using sim::Target;
 struct TargetInfo {
     Target target;
     std::string_view name;

@@ -83,6 +83,8 @@ public:
 
     /// From pc() until something happens. What a handler throws is thrown here, after the CPU has stopped.
     CpuStop run();
+    /// Stops before the instruction at `until`, which must not be the first of a page: Unicorn then looks at the page
+    /// before.
     CpuStop run(u64 until);
     /// Also from another thread; the CPU then stops at some block boundary. Does nothing if it does not run, unless that
     /// is about to change: ask again.

@@ -11,12 +11,11 @@
 #include <utility>
 #include <vector>
 
+#include "sim/services.hpp"
 #include "sim/cpu/engine.hpp"
 
 namespace baton::sim {
 
-/// Name → little-endian bytes, in a fixed order.
-using CpuFields = std::vector<std::pair<std::string, std::vector<u8>>>;
 
 CpuFields save_registers(const Engine& engine);
 /// Fields of other names are ignored. Throws EngineError if a register is missing or has another size. Flushes the TLB;

@@ -70,11 +70,11 @@ public:
     /// Everything of this runner that is not in RAM, by name. At the instants without a stack only (decision D17): the
     /// kernel waits, or has said kJump; save_cpu() throws EngineError at others.
     bool can_save() const { return phase_ == Phase::kKernel && !stop_in_call_; }
-    CpuFields save_cpu() const;
+    CpuFields save_cpu() const override;
     /// Throws EngineError for fields that are not of this ISA's runner.
-    void restore_cpu(const CpuFields& fields);
+    void restore_cpu(const CpuFields& fields) override;
     /// Somebody but the CPU wrote RAM, or a snapshot was restored into it. Also from inside a call.
-    void notify_host_write(PhysRange range);
+    void notify_host_write(PhysRange range) override;
 
     /// Names for crash reports: of every kernel, as all images of one geometry have the same ELF file.
     void set_symbols(std::shared_ptr<const SymbolTable> symbols) { symbols_ = std::move(symbols); }

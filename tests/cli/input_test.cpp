@@ -98,12 +98,4 @@ TEST_CASE("unwritable output is found before anything runs") {
     CHECK(run_baton("points >/dev/full").exit == 3);
 }
 
-TEST_CASE("a target that this build lacks is said, not skipped in silence") {
-    const TemporaryFolder folder;
-    const std::string file = folder.write("t.toml", std::string(kHead) + "[[step]]\ndo = \"boot\"\nkernel = \"a\"\n");
-    const Said said = run_baton("run --target guest " + file);
-    CHECK(said.exit == 3);
-    CHECK(said.err == "this build has no guest target (use --target native)\n");
-}
-
 }  // namespace

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Where an AArch64 kernel's direct map begins, given its memory (specs/boot.md §3).
 //
-// Two parties ask: early boot, from its memblock, and the entry code of a guest, which must map memory before there is a
-// memblock. They must agree, or pointers would not survive the change from the entry code's tables to the kernel's.
+// Two parties ask: early boot, from its memblock, and the entry code of a guest, which must map memory before there is
+// a memblock. They must agree, or pointers would not survive the change from the entry code's tables to the kernel's.
 #pragma once
 
 #include <algorithm>

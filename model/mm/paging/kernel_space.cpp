@@ -49,14 +49,18 @@ void map_code(Kernel& k, u64 offset, u64 size) {
     map_or_panic(k, VirtAddr{g.kernel_text_base} + start, k.image + start, end - start, kMapExecute);
 }
 
-// Code first: what is mapped already keeps its rights when the rest of the image follows.
+// Code first: what is mapped already keeps its rights when the rest of the image follows. The Kernel object is reached
+// through the direct map; where it would be is the boot stack's guard (not with 64K pages: they share one).
 void map_image(Kernel& k) {
     const Geometry& g = geometry(k);
     const ImageHeader& h = k.header;
     map_code(k, h.text_offset, h.text_size);
     // x86-64 enters the relocation routine at the kernel's own address (specs/kexec.md §7.3).
     if (g.isa == Isa::kX86_64) map_code(k, h.relocate_offset, h.relocate_size);
-    map_or_panic(k, {g.kernel_text_base}, k.image, align_up(k.image_size, g.page_size()), kMapWrite);
+    const VirtAddr base{g.kernel_text_base};
+    map_or_panic(k, base, k.image, align_down(h.kernel_offset, g.page_size()), kMapWrite);
+    const u64 stack = align_down(kBootStackOffset, g.page_size());
+    map_or_panic(k, base + stack, k.image + stack, align_up(k.image_size, g.page_size()) - stack, kMapWrite);
 }
 
 // Natively nobody uses it, but it takes the same tables from memblock.

@@ -58,16 +58,10 @@ TEST_CASE("guest: exceptions are verdicts with place and address") {
         const bool x86 = isa == Isa::kX86_64;
         TinyMachine load(isa);
         const Fault bad_load = load.run(kTinyLoad).fault;
-        if (x86) {
-            REQUIRE(bad_load.kind == Fault::Kind::kGuestException);
-            REQUIRE(bad_load.args[0] == 14);
-            REQUIRE(bad_load.args[1] == load.label(kTinyLoadAtX86, 0));
-            REQUIRE(bad_load.args[2] == 0x123456789000);
-            REQUIRE(bad_load.line == 0);
-        } else {  // without an MMU every address is physical
-            CAPTURE(bad_load.args[0], bad_load.args[1], bad_load.args[2], verdict_of(bad_load.kind));
-            REQUIRE(bad_load == Fault{.kind = Fault::Kind::kBadAccess, .args = {0x123456789000, 8, 0}});
-        }
+        REQUIRE(bad_load.kind == Fault::Kind::kGuestException);
+        REQUIRE(bad_load.args[0] == (x86 ? 14 : 0x25));  // without an MMU: the address is wider than the CPU's
+        REQUIRE(bad_load.args[1] == load.label(kTinyLoadAtX86, kTinyLoadAtArm));
+        REQUIRE(bad_load.args[2] == 0x123456789000);
         REQUIRE(load.guest().crash()->pc == load.label(kTinyLoadAtX86, kTinyLoadAtArm));
 
         TinyMachine undefined(isa);

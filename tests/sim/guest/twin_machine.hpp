@@ -19,7 +19,7 @@
 
 namespace baton::test {
 
-enum class Target { kNative, kGuest };
+using sim::Target;
 
 class TwinMachine final : public sim::Services {
 public:

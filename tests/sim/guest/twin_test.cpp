@@ -11,7 +11,7 @@ using namespace baton::test;
 
 namespace {
 
-std::string image_path(const Geometry& g) { return std::string(BATON_IMAGES) + "/" + std::string(g.name) + "/baton.img"; }
+std::string image_path(const Geometry& g) { return (std::filesystem::path(BATON_IMAGES) / g.name / "baton.img").string(); }
 
 void live(TwinMachine& m, const ImageFile& image) {
     REQUIRE(m.boot(image, "kho=on kho_scratch=16M,16M,16M").kind == Stop::Kind::kIdle);

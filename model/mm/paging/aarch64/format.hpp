@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // AArch64 VMSAv8-64 descriptors, stage 1 of EL1, granules of 4, 16 and 64 KiB (specs/boot.md §4).
 //
-// The access flag is set from the start. Memory is MAIR index 0 (Normal write-back), inner shareable; registers are index
+// The access flag is set from the start. Memory is MAIR index 0 (Normal write-back), inner shareable; registers are
+// index
 // 4. UXN is set on every leaf: nothing here is for EL0.
 #pragma once
 

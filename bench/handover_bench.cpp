@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Whole handovers on a 512 MiB machine, as `baton run` plays them: finalise, kexec_file_load, exec, boot of the next
+// kernel, with every check of the engine. The cost of one hop is the difference of the rows, by ten.
+#include <stdexcept>
+#include <string>
+
+#include "scenarios/engine/engine.hpp"
+#include "scenarios/engine/parse.hpp"
+#include "scenarios/engine/runner.hpp"
+#include "tests/catch.hpp"
+
+namespace baton::scenarios {
+namespace {
+
+Scenario with_hops(GeometryId geometry, u32 hops, bool untouched) {
+    std::string text = "title = \"bench\"\nmachine = { arch = \"" + std::string(geometry_of(geometry).name) +
+                       "\", ram = \"512M\", seed = 7 }\n[kernel.a]\n"
+                       "cmdline = \"kho=on kho_scratch=16M,64M,16M reserve_mem=4M:4M:oops\"\n"
+                       "[[step]]\ndo = \"boot\"\nkernel = \"a\"\n";
+    if (!untouched) text += "[[step]]\ndo = \"fill\"\nregion = \"oops\"\n";
+    for (u32 i = 0; i < hops; ++i)
+        text += "[[step]]\ndo = \"finalise\"\n[[step]]\ndo = \"kexec_file_load\"\nkernel = \"a\"\n[[step]]\ndo = \"exec\"\n";
+    Parsed parsed = parse_text(text, "bench");
+    if (!parsed.scenario) throw std::runtime_error("the benchmark's scenario is wrong");
+    return *parsed.scenario;
+}
+
+u32 run(const Scenario& scenario, const RunOptions& options) {
+    const RunResult result = run_cell(scenario, expand(scenario.machine)[0], options);
+    if (result.verdict != Verdict::kPass) throw std::runtime_error("the benchmark's run failed");
+    return result.steps_done;
+}
+
+}  // namespace
+
+TEST_CASE("handover") {
+    const RunOptions options{.image_folder = BATON_IMAGES};
+    for (GeometryId g : {GeometryId::kX86_64, GeometryId::kAArch64_4K}) {
+        const std::string isa(geometry_of(g).name);
+        const Scenario cold = with_hops(g, 0, true);
+        const Scenario empty = with_hops(g, 10, true);
+        const Scenario filled = with_hops(g, 10, false);
+        BENCHMARK("power-on to the first command, 512 MiB, " + isa) { return run(cold, options); };
+        BENCHMARK("the same and 10 hops, nothing written to the 4 MiB region, " + isa) { return run(empty, options); };
+        BENCHMARK("the same and 10 hops, 4 MiB of content checked at each, " + isa) { return run(filled, options); };
+    }
+}
+
+}  // namespace baton::scenarios
