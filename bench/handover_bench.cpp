@@ -19,7 +19,9 @@ Scenario with_hops(GeometryId geometry, u32 hops, bool untouched) {
                        "[[step]]\ndo = \"boot\"\nkernel = \"a\"\n";
     if (!untouched) text += "[[step]]\ndo = \"fill\"\nregion = \"oops\"\n";
     for (u32 i = 0; i < hops; ++i)
-        text += "[[step]]\ndo = \"finalise\"\n[[step]]\ndo = \"kexec_file_load\"\nkernel = \"a\"\n[[step]]\ndo = \"exec\"\n";
+        text +=
+            "[[step]]\ndo = \"finalise\"\n[[step]]\ndo = \"kexec_file_load\"\nkernel = \"a\"\n[[step]]\ndo = "
+            "\"exec\"\n";
     Parsed parsed = parse_text(text, "bench");
     if (!parsed.scenario) throw std::runtime_error("the benchmark's scenario is wrong");
     return *parsed.scenario;

@@ -52,6 +52,7 @@ public:
         add_list();
         add_check();
         add_points();
+        add_trace();
         CLI::App* help = app_.add_subcommand("help", "Explain a verb");
         help->add_option("VERB", help_verb_, "which one; all if left out");
         help->callback([this] { verb_ = [this] { return show_help(); }; });
@@ -99,6 +100,22 @@ private:
         verb->callback([this] { verb_ = [this] { return points(points_); }; });
     }
 
+    void add_choice(CLI::App* verb, RunChoice& run) {
+        verb->add_option("FILE", run.file, "a scenario file; it is played on a guest")->required();
+        verb->add_option("--arch", run.arch, "the machine's architecture; the scenario's first if left out");
+        verb->add_option("--seed", run.seed, "instead of what the scenario says");
+    }
+    void add_trace() {
+        CLI::App* verb = app_.add_subcommand("trace", "Show the instructions that a guest executes from a point on");
+        add_choice(verb, trace_.run);
+        verb->add_option("--at", trace_.at, "SITE[#k][+n]: n instructions after the k-th time SITE is passed")
+            ->required();
+        verb->add_option("--step", trace_.step, "count occurrences of SITE in this step only, not in the whole run");
+        verb->add_option("--count", trace_.count, "how many instructions; 20 if left out");
+        add_json(verb, trace_.json);
+        verb->callback([this] { verb_ = [this] { return trace(trace_); }; });
+    }
+
     Exit show_help() {
         if (help_verb_.empty()) return print(app_.help(), Exit::kPass);
         for (const CLI::App* verb : app_.get_subcommands([](const CLI::App*) { return true; }))
@@ -112,6 +129,7 @@ private:
     ListArguments list_;
     CheckArguments check_;
     PointsArguments points_;
+    TraceArguments trace_;
     std::string help_verb_;
     std::function<Exit()> verb_;
 };

@@ -50,4 +50,20 @@ struct PointsArguments {
 };
 Exit points(const PointsArguments& arguments);
 
+/// One machine of one scenario.
+struct RunChoice {
+    std::string file;
+    std::string arch;  // empty: the scenario's first
+    std::string seed;  // a quantity; empty likewise
+};
+
+struct TraceArguments {
+    RunChoice run;
+    std::string at;       // SITE[#k][+n]
+    std::string step;     // from 1; empty: occurrences are counted over the whole run
+    std::string count = "20";
+    bool json = false;
+};
+Exit trace(const TraceArguments& arguments);
+
 }  // namespace baton::cli

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Builds model/ and firmware/ as the kernel of a guest (docs/architecture.md §1, decisions D6, D32).
 #
-# Not ordinary targets: the compiler is another one for AArch64, and the flags are the same in every preset, so that all
-# build trees have the same images, byte by byte. One command a source file, through ccache, with its header dependencies.
+# Not ordinary targets: the compiler is another one for AArch64, and the flags are the same in every preset, so that
+# all build trees have the same images, byte by byte. One command a source file, through ccache, with its header
+# dependencies.
 
 # What code means (cmake/Flags.cmake says why), what a kernel cannot have, and what a backtrace needs.
 set(BATON_GUEST_FLAGS
@@ -72,7 +73,8 @@ function(baton_guest_purgatory result)
 endfunction()
 
 # baton_guest_kernel(<result> GEOMETRY <enumerator of GeometryId> ISA <isa> PAGE_SHIFT <n> TEXT_BASE <va>
-#                    FOLDER <of the objects> ELF <file> COMPILER <c++> LIBFDT <archive> PURGATORY_BYTES <n> FLAGS <more…>)
+#                    FOLDER <of the objects> ELF <file> COMPILER <c++> LIBFDT <archive> PURGATORY_BYTES <n>
+#                    FLAGS <more…>)
 function(baton_guest_kernel result)
   cmake_parse_arguments(PARSE_ARGV 1 arg ""
     "GEOMETRY;ISA;PAGE_SHIFT;TEXT_BASE;FOLDER;ELF;COMPILER;LIBFDT;PURGATORY_BYTES" "FLAGS")

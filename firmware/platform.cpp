@@ -115,7 +115,7 @@ extern "C" {
 }
 
 // firmware/runtime/failure.c.
-[[noreturn]] void runtime_failure(u32 which) { assert_failed(file_id("firmware/runtime/failure.c"), which); }
+[[noreturn]] void runtime_failure(u32 which) { assert_failed(file_id("./firmware/runtime/failure.c"), which); }
 
 }  // extern "C"
 

@@ -14,25 +14,25 @@ namespace baton {
 
 enum class Op : u32 {
     kNop,
-    kFileCreate,      // args: size in bytes               → value: phys of the first index page (see Files), slot
-    kFileFree,        // args: slot
-    kKexecFileLoad,   // args: kernel slot, initrd slot or ~0; text: command line
+    kFileCreate,     // args: size in bytes               → value: phys of the first index page (see Files), slot
+    kFileFree,       // args: slot
+    kKexecFileLoad,  // args: kernel slot, initrd slot or ~0; text: command line
     kKexecUnload,
-    kExec,            // reboot(KEXEC); replies only on failure
-    kAlloc,           // args: kind (AllocKind), order or pages → value: phys
-    kFree,            // args: kind, phys, order or pages
-    kPreserveFolio,   // args: phys
-    kPreservePages,   // args: phys, pages
-    kUnpreserveFolio, // args: phys
-    kUnpreservePages, // args: phys, pages
-    kRestoreFolio,    // args: phys                         → value: phys, order
-    kRestorePages,    // args: phys, pages                  → value: phys
+    kExec,             // reboot(KEXEC); replies only on failure
+    kAlloc,            // args: kind (AllocKind), order or pages → value: phys
+    kFree,             // args: kind, phys, order or pages
+    kPreserveFolio,    // args: phys
+    kPreservePages,    // args: phys, pages
+    kUnpreserveFolio,  // args: phys
+    kUnpreservePages,  // args: phys, pages
+    kRestoreFolio,     // args: phys                         → value: phys, order
+    kRestorePages,     // args: phys, pages                  → value: phys
     kFinalise,
     kAbort,
-    kAddSubtree,      // args: phys of the blob; text: name
-    kRetrieveSubtree, // text: name                         → value: phys
-    kReserveMemFind,  // text: name                         → value: phys, size
-    kQuery,           // args: what (Query), index          → values
+    kAddSubtree,       // args: phys of the blob; text: name
+    kRetrieveSubtree,  // text: name                         → value: phys
+    kReserveMemFind,   // text: name                         → value: phys, size
+    kQuery,            // args: what (Query), index          → values
     kCount,
 };
 
@@ -40,16 +40,16 @@ enum class AllocKind : u64 { kFolio, kPages };
 
 /// What a test can ask a kernel about itself.
 enum class Query : u64 {
-    kKho,            // → enabled, is_kho_boot, finalised, root FDT phys, scratch array phys, scratch count
-    kIncoming,       // → FDT phys, FDT size, scratch phys, scratch size
-    kScratch,        // index → phys, size
-    kImage,          // → loaded, head, start, segments, source pages, control page phys
-    kSegment,        // index → phys, memsz, bufsz
-    kFreePages,      // → free, total managed, CMA free
-    kPageState,      // phys → refcount, order, flags (PageStateFlag), memblock reserved
-    kTracker,        // → blocks, pages preserved by this kernel so far
-    kKernel,         // → image phys, image size, generation
-    kPreservedBlock, // index → phys, order: blocks of the incoming tracker, in walk order, ENOENT past the end
+    kKho,             // → enabled, is_kho_boot, finalised, root FDT phys, scratch array phys, scratch count
+    kIncoming,        // → FDT phys, FDT size, scratch phys, scratch size
+    kScratch,         // index → phys, size
+    kImage,           // → loaded, head, start, segments, source pages, control page phys
+    kSegment,         // index → phys, memsz, bufsz
+    kFreePages,       // → free, total managed, CMA free
+    kPageState,       // phys → refcount, order, flags (PageStateFlag), memblock reserved
+    kTracker,         // → blocks, pages preserved by this kernel so far
+    kKernel,          // → image phys, image size, generation
+    kPreservedBlock,  // index → phys, order: blocks of the incoming tracker, in walk order, ENOENT past the end
 };
 
 enum PageStateFlag : u64 { kPageFree = 1, kPageReserved = 2, kPageHead = 4, kPageTail = 8, kPageCma = 16 };

@@ -135,17 +135,19 @@ constexpr Row kHandlers[] = {
     {Op::kQuery, query},
 };
 static_assert(sizeof(kHandlers) / sizeof(kHandlers[0]) == static_cast<u32>(Op::kCount));
-static_assert([] {
-    for (u32 i = 0; i < static_cast<u32>(Op::kCount); ++i)
-        if (static_cast<u32>(kHandlers[i].op) != i) return false;
-    return true;
-}(), "rows of kHandlers stand in the order of the enumerators");
+static_assert(
+    [] {
+        for (u32 i = 0; i < static_cast<u32>(Op::kCount); ++i)
+            if (static_cast<u32>(kHandlers[i].op) != i) return false;
+        return true;
+    }(),
+    "rows of kHandlers stand in the order of the enumerators");
 
 }  // namespace
 
 void execute(Kernel& k, const Command& command, Reply& reply) {
-    const Errno e = command.op < static_cast<u32>(Op::kCount) ? kHandlers[command.op].handler(k, command, reply)
-                                                              : Errno::kENOSYS;
+    const Errno e =
+        command.op < static_cast<u32>(Op::kCount) ? kHandlers[command.op].handler(k, command, reply) : Errno::kENOSYS;
     reply.error = static_cast<i32>(e);
 }
 

@@ -35,12 +35,24 @@ struct ErrnoName {
 };
 
 inline constexpr ErrnoName kErrnoNames[] = {
-    {Errno::kOk, "OK"},         {Errno::kEPERM, "EPERM"},     {Errno::kENOENT, "ENOENT"},
-    {Errno::kEIO, "EIO"},        {Errno::kE2BIG, "E2BIG"},     {Errno::kENOEXEC, "ENOEXEC"},
-    {Errno::kEAGAIN, "EAGAIN"},  {Errno::kENOMEM, "ENOMEM"},   {Errno::kEFAULT, "EFAULT"},
-    {Errno::kEBUSY, "EBUSY"},    {Errno::kEEXIST, "EEXIST"},   {Errno::kENODEV, "ENODEV"},
-    {Errno::kEINVAL, "EINVAL"},  {Errno::kEFBIG, "EFBIG"},     {Errno::kENOSPC, "ENOSPC"},
-    {Errno::kERANGE, "ERANGE"},  {Errno::kENOSYS, "ENOSYS"},   {Errno::kEADDRNOTAVAIL, "EADDRNOTAVAIL"},
+    {Errno::kOk, "OK"},
+    {Errno::kEPERM, "EPERM"},
+    {Errno::kENOENT, "ENOENT"},
+    {Errno::kEIO, "EIO"},
+    {Errno::kE2BIG, "E2BIG"},
+    {Errno::kENOEXEC, "ENOEXEC"},
+    {Errno::kEAGAIN, "EAGAIN"},
+    {Errno::kENOMEM, "ENOMEM"},
+    {Errno::kEFAULT, "EFAULT"},
+    {Errno::kEBUSY, "EBUSY"},
+    {Errno::kEEXIST, "EEXIST"},
+    {Errno::kENODEV, "ENODEV"},
+    {Errno::kEINVAL, "EINVAL"},
+    {Errno::kEFBIG, "EFBIG"},
+    {Errno::kENOSPC, "ENOSPC"},
+    {Errno::kERANGE, "ERANGE"},
+    {Errno::kENOSYS, "ENOSYS"},
+    {Errno::kEADDRNOTAVAIL, "EADDRNOTAVAIL"},
     {Errno::kEOPNOTSUPP, "EOPNOTSUPP"},
 };
 

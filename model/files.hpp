@@ -12,8 +12,8 @@ namespace baton {
 struct Kernel;
 
 struct File {
-    u64 size_bytes;       // 0 = slot unused
-    PhysAddr first_index; // physical address of the first index page
+    u64 size_bytes;        // 0 = slot unused
+    PhysAddr first_index;  // physical address of the first index page
 };
 
 inline constexpr u32 kFilesMax = 8;

@@ -19,17 +19,17 @@ enum class GeometryId : u32 { kX86_64 = 0, kAArch64_4K = 1, kAArch64_16K = 2, kA
 struct Geometry {
     GeometryId id;
     Isa isa;
-    std::string_view name;    // as written in scenarios
-    u32 page_shift;           // 12, 14 or 16
-    u32 va_bits;              // 48 (42 with 64K pages)
-    u32 levels;               // page-table levels
-    u64 direct_map_base;      // VA of the direct map: x86 VA = base + phys; AArch64 VA = base + (phys - memstart)
-    u64 kernel_text_base;     // VA where the first byte of an image is linked
-    u32 section_shift;        // bytes of one memmap section, log2 (specs/boot.md §4)
-    u32 max_order;            // largest buddy order
-    u32 pageblock_order;      // CMA and migrate-type granule (specs/kho.md §3.1)
-    u64 dma_limit_max;        // first address no longer "low" for scratch[0]: 4 GiB on both (specs/boot.md §8)
-    u64 kernel_align;         // alignment of an image in memory
+    std::string_view name;  // as written in scenarios
+    u32 page_shift;         // 12, 14 or 16
+    u32 va_bits;            // 48 (42 with 64K pages)
+    u32 levels;             // page-table levels
+    u64 direct_map_base;    // VA of the direct map: x86 VA = base + phys; AArch64 VA = base + (phys - memstart)
+    u64 kernel_text_base;   // VA where the first byte of an image is linked
+    u32 section_shift;      // bytes of one memmap section, log2 (specs/boot.md §4)
+    u32 max_order;          // largest buddy order
+    u32 pageblock_order;    // CMA and migrate-type granule (specs/kho.md §3.1)
+    u64 dma_limit_max;      // first address no longer "low" for scratch[0]: 4 GiB on both (specs/boot.md §8)
+    u64 kernel_align;       // alignment of an image in memory
     constexpr u64 page_size() const { return u64{1} << page_shift; }
     constexpr u64 pageblock_bytes() const { return u64{1} << (page_shift + pageblock_order); }
     constexpr u64 section_bytes() const { return u64{1} << section_shift; }
@@ -39,8 +39,8 @@ struct Geometry {
 };
 
 inline constexpr Geometry kGeometries[] = {
-    {GeometryId::kX86_64, Isa::kX86_64, "x86_64", 12, 48, 4, 0xffff888000000000, 0xffffffff81000000, 27, 10, 9, 4 * kGiB,
-     2 * kMiB},
+    {GeometryId::kX86_64, Isa::kX86_64, "x86_64", 12, 48, 4, 0xffff888000000000, 0xffffffff81000000, 27, 10, 9,
+     4 * kGiB, 2 * kMiB},
     {GeometryId::kAArch64_4K, Isa::kAArch64, "aarch64", 12, 48, 4, 0xffff000000000000, 0xffff800080000000, 27, 10, 9,
      4 * kGiB, 2 * kMiB},
     {GeometryId::kAArch64_16K, Isa::kAArch64, "aarch64-16k", 14, 48, 4, 0xffff000000000000, 0xffff800080000000, 27, 11,
@@ -51,7 +51,8 @@ inline constexpr Geometry kGeometries[] = {
 
 constexpr const Geometry& geometry_of(GeometryId id) { return kGeometries[static_cast<u32>(id)]; }
 
-/// Frames, as the machine, snapshots, dirty sets and hashes count them, are always 4 KiB, whatever the kernel's page size.
+/// Frames, as the machine, snapshots, dirty sets and hashes count them, are always 4 KiB, whatever the kernel's page
+/// size.
 inline constexpr u32 kFrameShift = 12;
 inline constexpr u64 kFrameSize = u64{1} << kFrameShift;
 

@@ -21,37 +21,37 @@ inline constexpr u64 kEntryOffsetX86 = 0x200;           // 64-bit entry, from th
 
 /// Decision D4: all kernels of one ISA and granule have the same size in memory, so that placements agree.
 inline constexpr u64 kImageSize = 256 * kKiB;
-inline constexpr u64 kKernelOffset = 0x30000;      // where the Kernel object lies in every image
-inline constexpr u64 kBootStackOffset = 0x3c000;   // 16 KiB, to the end of the image
+inline constexpr u64 kKernelOffset = 0x30000;     // where the Kernel object lies in every image
+inline constexpr u64 kBootStackOffset = 0x3c000;  // 16 KiB, to the end of the image
 inline constexpr u64 kKernelSizeMax = kBootStackOffset - kKernelOffset;
 
 struct ImageHeader {
     u64 magic;
-    u32 version;            // 1
-    u32 geometry;           // GeometryId
-    u32 isa;                // Isa
+    u32 version;   // 1
+    u32 geometry;  // GeometryId
+    u32 isa;       // Isa
     u32 page_shift;
-    u32 generation;         // Generation
-    u32 kexec_base;         // KexecBase
-    u32 cma_align_shift;    // log2 of the CMA alignment in bytes; 0 = the geometry's pageblock
-    u32 options;            // ImageOption bits
-    u64 defects[2];         // bit set of Defect
-    u64 image_size;         // bytes in memory, from the first byte of the image
-    u64 file_size;          // bytes of the image that the file holds (the rest is bss)
-    u64 kernel_offset;      // the Kernel object
-    u64 text_offset;        // what text_xxh3 covers
+    u32 generation;       // Generation
+    u32 kexec_base;       // KexecBase
+    u32 cma_align_shift;  // log2 of the CMA alignment in bytes; 0 = the geometry's pageblock
+    u32 options;          // ImageOption bits
+    u64 defects[2];       // bit set of Defect
+    u64 image_size;       // bytes in memory, from the first byte of the image
+    u64 file_size;        // bytes of the image that the file holds (the rest is bss)
+    u64 kernel_offset;    // the Kernel object
+    u64 text_offset;      // what text_xxh3 covers
     u64 text_size;
-    u64 text_xxh3;          // XXH3-64 of the text bytes
-    u64 relocate_offset;    // relocation code, copied to the control page
-    u64 relocate_size;      // at most 2048 (specs/kexec.md §3.3)
-    u64 purgatory_offset;   // the purgatory blob (x86-64; size 0 on AArch64)
+    u64 text_xxh3;         // XXH3-64 of the text bytes
+    u64 relocate_offset;   // relocation code, copied to the control page
+    u64 relocate_size;     // at most 2048 (specs/kexec.md §3.3)
+    u64 purgatory_offset;  // the purgatory blob (x86-64; size 0 on AArch64)
     u64 purgatory_size;
-    u64 purgatory_regions;  // offset inside the blob of 16 {u64 start, u64 size}
-    u64 purgatory_digest;   // offset inside the blob of the 32-byte SHA-256
-    u64 purgatory_entry;    // offset inside the blob of its first instruction
+    u64 purgatory_regions;    // offset inside the blob of 16 {u64 start, u64 size}
+    u64 purgatory_digest;     // offset inside the blob of the 32-byte SHA-256
+    u64 purgatory_entry;      // offset inside the blob of its first instruction
     u64 purgatory_registers;  // offset inside the blob of the table of 17 u64 (specs/kexec.md §7.6)
     u8 build_id[16];
-    u32 labels[8];          // ImageLabel → offset in the relocation code or the purgatory blob; 0 = no machine code
+    u32 labels[8];  // ImageLabel → offset in the relocation code or the purgatory blob; 0 = no machine code
     u8 reserved[40];
 };
 /// Places in machine code where schedule points fire by address (decision D7). The instruction at the label is the next

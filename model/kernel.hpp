@@ -33,9 +33,9 @@ struct KernelConfig {
 };
 
 struct Kernel {
-    u64 magic;            // kKernelMagic once kernel_main runs
+    u64 magic;  // kKernelMagic once kernel_main runs
     KernelConfig config;
-    PhysAddr image;       // first byte of the image in memory
+    PhysAddr image;  // first byte of the image in memory
     u64 image_size;
     ImageHeader header;   // copy
     PhysAddr memstart;    // AArch64: physical address mapped at the direct map's base; 0 on x86-64
@@ -51,7 +51,7 @@ struct Kernel {
     KexecState kexec;
     Files files;
     Mailbox mailbox;
-    u64 executed;         // sequence number of the last command
+    u64 executed;  // sequence number of the last command
 
     const Rules& rules() const { return rules_for(static_cast<Generation>(config.generation)); }
     bool defect(Defect d) const {

@@ -16,20 +16,57 @@ enum class LogLevel : u32 { kError, kWarn, kInfo, kDebug };
 
 enum class Log : u32 {
     // boot
-    kBootStart, kBootMemory, kBootScratchOnly, kBootDone, kCmdlineBad, kE820Truncated,
+    kBootStart,
+    kBootMemory,
+    kBootScratchOnly,
+    kBootDone,
+    kCmdlineBad,
+    kE820Truncated,
     // mm
-    kMemblockFull, kBadPageState,
+    kMemblockFull,
+    kBadPageState,
     // kexec
-    kKexecLoaded, kKexecUnloaded, kKexecSegment, kKexecNoHole, kKexecBadImage,
+    kKexecLoaded,
+    kKexecUnloaded,
+    kKexecSegment,
+    kKexecNoHole,
+    kKexecBadImage,
     // KHO
-    kKhoScratchArea, kKhoScratchFailed, kKhoDisabled, kKhoEnabled, kKhoRejectHeader, kKhoRejectCompatible,
-    kKhoRejectScratch, kKhoRejectMap, kKhoBadNode, kKhoRevivalDisabled, kKhoRevived, kKhoPreserved, kKhoRestoreBadMagic,
-    kKhoRestoreBadOrder, kKhoUnpreserveMissing, kKhoScratchOverlap, kKhoCmdlineBad, kKhoFinalised, kKhoAborted,
-    kKhoChunkTooLong, kKhoChunkBadOrder,
+    kKhoScratchArea,
+    kKhoScratchFailed,
+    kKhoDisabled,
+    kKhoEnabled,
+    kKhoRejectHeader,
+    kKhoRejectCompatible,
+    kKhoRejectScratch,
+    kKhoRejectMap,
+    kKhoBadNode,
+    kKhoRevivalDisabled,
+    kKhoRevived,
+    kKhoPreserved,
+    kKhoRestoreBadMagic,
+    kKhoRestoreBadOrder,
+    kKhoUnpreserveMissing,
+    kKhoScratchOverlap,
+    kKhoCmdlineBad,
+    kKhoFinalised,
+    kKhoAborted,
+    kKhoChunkTooLong,
+    kKhoChunkBadOrder,
     // reserve_mem
-    kReserveMemNew, kReserveMemRevived, kReserveMemMismatch, kReserveMemBad, kReserveMemFailed,
+    kReserveMemNew,
+    kReserveMemRevived,
+    kReserveMemMismatch,
+    kReserveMemBad,
+    kReserveMemFailed,
     // panics
-    kPanicNoMemory, kPanicEarlyAlloc, kPanicNoResize, kPanicBadAccess, kPanicBadBoot, kPanicTooMany, kPanicMmio,
+    kPanicNoMemory,
+    kPanicEarlyAlloc,
+    kPanicNoResize,
+    kPanicBadAccess,
+    kPanicBadBoot,
+    kPanicTooMany,
+    kPanicMmio,
     kCount,
 };
 
@@ -87,11 +124,13 @@ inline constexpr LogInfo kLogs[] = {
     {Log::kPanicMmio, "no device register at {x}"},
 };
 static_assert(sizeof(kLogs) / sizeof(kLogs[0]) == static_cast<u32>(Log::kCount));
-static_assert([] {
-    for (u32 i = 0; i < static_cast<u32>(Log::kCount); ++i)
-        if (static_cast<u32>(kLogs[i].id) != i) return false;
-    return true;
-}(), "rows of kLogs stand in the order of the enumerators");
+static_assert(
+    [] {
+        for (u32 i = 0; i < static_cast<u32>(Log::kCount); ++i)
+            if (static_cast<u32>(kLogs[i].id) != i) return false;
+        return true;
+    }(),
+    "rows of kLogs stand in the order of the enumerators");
 constexpr const LogInfo& info(Log id) { return kLogs[static_cast<u32>(id)]; }
 
 /// Up to 16 characters as the two arguments of a `{s}`.

@@ -9,14 +9,26 @@
 namespace baton {
 
 enum class Owner : u8 {
-    kNobody, kFree, kFirmware, kKernel, kKernelImage, kPageTables, kUser, kScratch, kImageSource, kImageList, kControl,
-    kPreserved, kHandoverMetadata, kMmio,
+    kNobody,
+    kFree,
+    kFirmware,
+    kKernel,
+    kKernelImage,
+    kPageTables,
+    kUser,
+    kScratch,
+    kImageSource,
+    kImageList,
+    kControl,
+    kPreserved,
+    kHandoverMetadata,
+    kMmio,
     kCount,
 };
 
 inline constexpr std::string_view kOwnerNames[] = {
-    "nobody", "free", "firmware", "kernel", "kernel image", "page tables", "user", "scratch", "image source",
-    "image list", "control page", "preserved", "handover metadata", "mmio",
+    "nobody",  "free",         "firmware",   "kernel",       "kernel image", "page tables",       "user",
+    "scratch", "image source", "image list", "control page", "preserved",    "handover metadata", "mmio",
 };
 static_assert(sizeof(kOwnerNames) / sizeof(kOwnerNames[0]) == static_cast<u32>(Owner::kCount));
 constexpr std::string_view name(Owner o) { return kOwnerNames[static_cast<u32>(o)]; }

@@ -9,8 +9,20 @@
 namespace baton {
 
 enum class Phase : u32 {
-    kLoad, kSerialise, kNotifiers, kDeviceShutdown, kStopCpus, kIommuOff, kRelocation,
-    kPurgatory, kDecompress, kEarlyBoot, kMemoryMap, kInitcalls, kDeviceProbe, kRestore,
+    kLoad,
+    kSerialise,
+    kNotifiers,
+    kDeviceShutdown,
+    kStopCpus,
+    kIommuOff,
+    kRelocation,
+    kPurgatory,
+    kDecompress,
+    kEarlyBoot,
+    kMemoryMap,
+    kInitcalls,
+    kDeviceProbe,
+    kRestore,
 };
 
 struct PhaseInfo {

@@ -24,14 +24,14 @@ namespace baton::platform {
 
 /// Everything the relocation code is told (specs/kexec.md §7.3, §11.4). It reads the rest from RAM, starting at `head`.
 struct Jump {
-    u64 head = 0;           // first word of the entry list, with flags
-    PhysAddr start;         // entry address of the next image (x86-64: the purgatory)
-    PhysAddr control_page;  // physical address of the relocation code
-    PhysAddr root;          // kexec page-table root (x86-64: identity map; AArch64: TTBR1 copy)
-    PhysAddr idmap_root;    // AArch64: TTBR0 tables of the code page; 0 on x86-64
-    PhysAddr swap_page;     // third page of the three-way swap
-    u64 argument = 0;       // AArch64: physical address of the device tree, for x0
-    u64 page_size = 0;      // bytes an entry covers: the running kernel's page size
+    u64 head = 0;                 // first word of the entry list, with flags
+    PhysAddr start;               // entry address of the next image (x86-64: the purgatory)
+    PhysAddr control_page;        // physical address of the relocation code
+    PhysAddr root;                // kexec page-table root (x86-64: identity map; AArch64: TTBR1 copy)
+    PhysAddr idmap_root;          // AArch64: TTBR0 tables of the code page; 0 on x86-64
+    PhysAddr swap_page;           // third page of the three-way swap
+    u64 argument = 0;             // AArch64: physical address of the device tree, for x0
+    u64 page_size = 0;            // bytes an entry covers: the running kernel's page size
     bool three_way_swap = false;  // 6.12 base: sources end with the destinations' old content
 };
 
@@ -85,10 +85,10 @@ consteval u32 file_id(const char* path) {
 
 // Asserts stay on in release: a failed one is a verdict about the simulated kernel, not a crash of the simulator.
 // They are macros because a function cannot name its caller's file without carrying the string.
-#define BATON_ASSERT(condition)                                                                    \
-    do {                                                                                           \
-        if (!(condition)) [[unlikely]]                                                             \
-            ::baton::platform::assert_failed(::baton::platform::file_id(__FILE__), __LINE__);      \
+#define BATON_ASSERT(condition)                                                               \
+    do {                                                                                      \
+        if (!(condition)) [[unlikely]]                                                        \
+            ::baton::platform::assert_failed(::baton::platform::file_id(__FILE__), __LINE__); \
     } while (false)
 #define BATON_WARN() ::baton::platform::warn(::baton::platform::file_id(__FILE__), __LINE__)
 

@@ -53,8 +53,9 @@ Errno page_state(const Kernel& k, u64 address, u64 (&v)[6]) {
     const PhysAddr a{address};
     const auto page = mm::page_of(k, a);
     if (!page) return Errno::kENOENT;
-    return answer(v, static_cast<u64>(static_cast<i64>(mm::page_refcount(*page.get()))), u64{mm::folio_order(k, a).value},
-                  mm::page_state_flags(k, a), u64{memblock::is_reserved(k.memblock, a)});
+    return answer(v, static_cast<u64>(static_cast<i64>(mm::page_refcount(*page.get()))),
+                  u64{mm::folio_order(k, a).value}, mm::page_state_flags(k, a),
+                  u64{memblock::is_reserved(k.memblock, a)});
 }
 
 Errno tracker(const Kernel& k, u64, u64 (&v)[6]) { return answer(v, k.kho.tracker.blocks, k.kho.tracker.pages); }
@@ -74,10 +75,11 @@ struct Row {
     Reader reader;
 };
 constexpr Row kReaders[] = {
-    {Query::kKho, kho_state},         {Query::kIncoming, incoming},   {Query::kScratch, scratch},
-    {Query::kImage, image},           {Query::kSegment, segment},     {Query::kFreePages, free_pages},
-    {Query::kPageState, page_state},  {Query::kTracker, tracker},     {Query::kKernel, kernel},
-    {Query::kPreservedBlock, preserved_block},
+    {Query::kKho, kho_state},        {Query::kIncoming, incoming},
+    {Query::kScratch, scratch},      {Query::kImage, image},
+    {Query::kSegment, segment},      {Query::kFreePages, free_pages},
+    {Query::kPageState, page_state}, {Query::kTracker, tracker},
+    {Query::kKernel, kernel},        {Query::kPreservedBlock, preserved_block},
 };
 
 }  // namespace

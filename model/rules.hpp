@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Generations as data (decision D18): what one kernel version does differently is a field here, never an `if` on its name.
+// Generations as data (decision D18): what one kernel version does differently is a field here, never an `if` on its
+// name.
 //
-// `rules_for` (rules.cpp) is the only place that names generations. Where algorithms differ, a Rules field selects one of
-// the files behind a seam in exactly one function.
+// `rules_for` (rules.cpp) is the only place that names generations. Where algorithms differ, a Rules field selects one
+// of the files behind a seam in exactly one function.
 #pragma once
 
 #include <string_view>
@@ -37,20 +38,20 @@ enum ImageOption : u32 {
 };
 
 struct Rules {
-    const char* compatible;            // of the root FDT
-    const char* subtree_property;      // address of a subtree's blob
-    u32 bitmap_bytes;                  // 0 = one page (kho.md §2.2)
-    bool stamp_magic;                  // head page stamp carries the magic (kho.md §2.6)
-    bool restore_checks_order_only;    // 6.16: any page with private <= restore_max_order is accepted (B06)
-    u32 restore_max_order;             // restore refuses more (B22); 10
-    bool fill_requires_finalised;      // kexec load passes KHO addresses only after finalise (B07 fixed)
-    bool preserve_busy_after_finalise; // mutators return EBUSY once finalised
-    bool low1m_scratch_always;         // x86 flags [0,1 MiB) as scratch on cold boots too (B29)
-    bool kho_scratch_strict_tail;      // kho_scratch= refuses trailing characters (B05 fixed)
-    bool kho_scratch_allows_zero;      // single zero sizes are legal (kho.md §2.12)
-    bool validate_map;                 // populate wants a tracker property (B31; 7.0 and later)
-    bool restore_incoming_fdt;         // the incoming FDT page becomes an ordinary page (kho.md §3.9.4)
-    bool round_scratch;                // explicit scratch sizes are rounded up to the CMA alignment (B26 fixed, 7.1+)
+    const char* compatible;             // of the root FDT
+    const char* subtree_property;       // address of a subtree's blob
+    u32 bitmap_bytes;                   // 0 = one page (kho.md §2.2)
+    bool stamp_magic;                   // head page stamp carries the magic (kho.md §2.6)
+    bool restore_checks_order_only;     // 6.16: any page with private <= restore_max_order is accepted (B06)
+    u32 restore_max_order;              // restore refuses more (B22); 10
+    bool fill_requires_finalised;       // kexec load passes KHO addresses only after finalise (B07 fixed)
+    bool preserve_busy_after_finalise;  // mutators return EBUSY once finalised
+    bool low1m_scratch_always;          // x86 flags [0,1 MiB) as scratch on cold boots too (B29)
+    bool kho_scratch_strict_tail;       // kho_scratch= refuses trailing characters (B05 fixed)
+    bool kho_scratch_allows_zero;       // single zero sizes are legal (kho.md §2.12)
+    bool validate_map;                  // populate wants a tracker property (B31; 7.0 and later)
+    bool restore_incoming_fdt;          // the incoming FDT page becomes an ordinary page (kho.md §3.9.4)
+    bool round_scratch;                 // explicit scratch sizes are rounded up to the CMA alignment (B26 fixed, 7.1+)
 };
 
 /// The rules of a generation. Unknown ids are rejected by the caller (see `known_generation`).

@@ -14,20 +14,55 @@ namespace baton {
 
 enum class Site : u32 {
     // load (P0)
-    kLoadBegin, kLoadPlaced, kLoadControl, kLoadDigest, kLoadPage, kLoadEnd,
+    kLoadBegin,
+    kLoadPlaced,
+    kLoadControl,
+    kLoadDigest,
+    kLoadPage,
+    kLoadEnd,
     // preserve and serialise (P0/P1)
-    kKhoPreserve, kKhoUnpreserve, kKhoFinaliseBegin, kKhoSerialiseChunk, kKhoSerialiseBitmap, kKhoFinaliseEnd, kKhoAbort,
+    kKhoPreserve,
+    kKhoUnpreserve,
+    kKhoFinaliseBegin,
+    kKhoSerialiseChunk,
+    kKhoSerialiseBitmap,
+    kKhoFinaliseEnd,
+    kKhoAbort,
     // reboot (P1…P5)
-    kRebootBegin, kRebootNotifiers, kRebootDevices, kRebootCpus, kRebootIommu,
+    kRebootBegin,
+    kRebootNotifiers,
+    kRebootDevices,
+    kRebootCpus,
+    kRebootIommu,
     // machine code (P6…P8)
-    kKexecJump, kRelocateStart, kRelocatePage, kRelocateDone, kPurgatoryStart, kPurgatoryRegion, kPurgatoryDone,
-    kDecompress, kKernelEntry,
+    kKexecJump,
+    kRelocateStart,
+    kRelocatePage,
+    kRelocateDone,
+    kPurgatoryStart,
+    kPurgatoryRegion,
+    kPurgatoryDone,
+    kDecompress,
+    kKernelEntry,
     // early boot (P9)
-    kBootProtocol, kBootMemoryKnown, kKhoPopulateFdt, kKhoPopulateScratch, kBootReserve, kBootPaging,
+    kBootProtocol,
+    kBootMemoryKnown,
+    kKhoPopulateFdt,
+    kKhoPopulateScratch,
+    kBootReserve,
+    kBootPaging,
     // memory map (P10)
-    kBootMemmap, kKhoScratchReserve, kKhoDeserialiseChunk, kKhoDeserialiseBlock, kBootFreeAll,
+    kBootMemmap,
+    kKhoScratchReserve,
+    kKhoDeserialiseChunk,
+    kKhoDeserialiseBlock,
+    kBootFreeAll,
     // initcalls and after (P11…P13)
-    kBootInitcalls, kKhoInit, kReserveMem, kBootDone, kKhoRestore,
+    kBootInitcalls,
+    kKhoInit,
+    kReserveMem,
+    kBootDone,
+    kKhoRestore,
     // anywhere
     kMmio,
     kCount,
@@ -88,11 +123,13 @@ inline constexpr SiteInfo kSites[] = {
 };
 inline constexpr u32 kSiteCount = static_cast<u32>(Site::kCount);
 static_assert(sizeof(kSites) / sizeof(kSites[0]) == kSiteCount);
-static_assert([] {
-    for (u32 i = 0; i < kSiteCount; ++i)
-        if (static_cast<u32>(kSites[i].site) != i) return false;
-    return true;
-}(), "rows of kSites stand in the order of the enumerators");
+static_assert(
+    [] {
+        for (u32 i = 0; i < kSiteCount; ++i)
+            if (static_cast<u32>(kSites[i].site) != i) return false;
+        return true;
+    }(),
+    "rows of kSites stand in the order of the enumerators");
 constexpr const SiteInfo& info(Site s) { return kSites[static_cast<u32>(s)]; }
 
 }  // namespace baton

@@ -15,7 +15,6 @@ namespace {
 // string_view::substr throws, which nothing here may; the callers' bounds hold.
 std::string_view slice(std::string_view s, std::size_t from, std::size_t to) { return {s.data() + from, to - from}; }
 
-
 // The C locale's isspace, plus NBSP as Linux's table has it.
 constexpr bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r') || c == '\xa0'; }
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }

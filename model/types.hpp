@@ -2,8 +2,8 @@
 // The words every layer speaks: distinct types for the numbers that must not be mixed.
 //
 // A physical address, a virtual address and a frame number are all 64-bit integers, and mixing them is the classic
-// kexec bug (kho.md B45). Each is its own struct here; arithmetic that makes sense is defined, the rest does not compile.
-// All are trivially copyable and may live in emulated RAM; there they are little-endian 64-bit words.
+// kexec bug (kho.md B45). Each is its own struct here; arithmetic that makes sense is defined, the rest does not
+// compile. All are trivially copyable and may live in emulated RAM; there they are little-endian 64-bit words.
 #pragma once
 
 #include <compare>
@@ -31,8 +31,14 @@ inline constexpr u64 kTiB = 1024 * kGiB;
 struct PhysAddr {
     u64 value = 0;
     constexpr auto operator<=>(const PhysAddr&) const = default;
-    constexpr PhysAddr& operator+=(u64 bytes) { value += bytes; return *this; }
-    constexpr PhysAddr& operator-=(u64 bytes) { value -= bytes; return *this; }
+    constexpr PhysAddr& operator+=(u64 bytes) {
+        value += bytes;
+        return *this;
+    }
+    constexpr PhysAddr& operator-=(u64 bytes) {
+        value -= bytes;
+        return *this;
+    }
 };
 constexpr PhysAddr operator+(PhysAddr a, u64 bytes) { return {a.value + bytes}; }
 constexpr PhysAddr operator-(PhysAddr a, u64 bytes) { return {a.value - bytes}; }
@@ -50,7 +56,10 @@ constexpr u64 operator-(VirtAddr a, VirtAddr b) { return a.value - b.value; }
 struct Pfn {
     u64 value = 0;
     constexpr auto operator<=>(const Pfn&) const = default;
-    constexpr Pfn& operator+=(u64 frames) { value += frames; return *this; }
+    constexpr Pfn& operator+=(u64 frames) {
+        value += frames;
+        return *this;
+    }
 };
 constexpr Pfn operator+(Pfn a, u64 frames) { return {a.value + frames}; }
 constexpr Pfn operator-(Pfn a, u64 frames) { return {a.value - frames}; }
@@ -77,8 +86,12 @@ struct PhysRange {
     constexpr PhysAddr end() const { return start + size; }
     constexpr bool empty() const { return size == 0; }
     constexpr bool contains(PhysAddr a) const { return a >= start && a - start < size; }
-    constexpr bool contains(const PhysRange& r) const { return r.start >= start && r.end() <= end() && r.end() >= r.start; }
-    constexpr bool overlaps(const PhysRange& r) const { return start < r.end() && r.start < end() && size != 0 && r.size != 0; }
+    constexpr bool contains(const PhysRange& r) const {
+        return r.start >= start && r.end() <= end() && r.end() >= r.start;
+    }
+    constexpr bool overlaps(const PhysRange& r) const {
+        return start < r.end() && r.start < end() && size != 0 && r.size != 0;
+    }
     constexpr bool operator==(const PhysRange&) const = default;
 };
 

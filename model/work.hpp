@@ -12,8 +12,23 @@
 namespace baton {
 
 enum class Work : u32 {
-    kPagesCopied, kPagesSwapped, kPagesZeroed, kBytesHashed, kBytesCopied, kEntriesWalked, kListLinks, kTableEntries,
-    kMemblockScans, kMemblockMoves, kStructPages, kBuddyOps, kBitOps, kBitmapWords, kFdtBytes, kMmio, kBytesDecompressed,
+    kPagesCopied,
+    kPagesSwapped,
+    kPagesZeroed,
+    kBytesHashed,
+    kBytesCopied,
+    kEntriesWalked,
+    kListLinks,
+    kTableEntries,
+    kMemblockScans,
+    kMemblockMoves,
+    kStructPages,
+    kBuddyOps,
+    kBitOps,
+    kBitmapWords,
+    kFdtBytes,
+    kMmio,
+    kBytesDecompressed,
     kCount,
 };
 
@@ -44,11 +59,13 @@ inline constexpr WorkInfo kWorks[] = {
 };
 inline constexpr u32 kWorkCount = static_cast<u32>(Work::kCount);
 static_assert(sizeof(kWorks) / sizeof(kWorks[0]) == kWorkCount);
-static_assert([] {
-    for (u32 i = 0; i < kWorkCount; ++i)
-        if (static_cast<u32>(kWorks[i].work) != i) return false;
-    return true;
-}(), "rows of kWorks stand in the order of the enumerators");
+static_assert(
+    [] {
+        for (u32 i = 0; i < kWorkCount; ++i)
+            if (static_cast<u32>(kWorks[i].work) != i) return false;
+        return true;
+    }(),
+    "rows of kWorks stand in the order of the enumerators");
 constexpr const WorkInfo& info(Work w) { return kWorks[static_cast<u32>(w)]; }
 
 }  // namespace baton

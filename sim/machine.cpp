@@ -11,6 +11,7 @@
 #include "model/kernel.hpp"
 #include "sim/boot/loader.hpp"
 #include "sim/guest/runner.hpp"
+#include "sim/monitor.hpp"
 #include "sim/native/runner.hpp"
 #include "sim/source_files.hpp"
 #include "sim/time/profile.hpp"
@@ -46,6 +47,7 @@ void Machine::begin_step() {
     seen_ = {};
     position_ = {};
     break_.reset();
+    broke_ = false;
     actions_.clear();
     writes_.clear();
     replayed_writes_.clear();
@@ -97,8 +99,22 @@ Outcome Machine::go(Pending what) {
     throw std::logic_error("nothing to go on with");
 }
 
+// Lets the monitor look at a kernel that stands still, and go on from breaks that are not the step's own.
+Stop Machine::attend(Stop stop) {
+    const auto standing = [](const Stop& s) { return s.kind == Stop::Kind::kBreak || s.kind == Stop::Kind::kFault; };
+    while (monitor_ != nullptr && standing(stop)) {
+        state_ = stop.kind == Stop::Kind::kBreak ? State::kBreak : State::kDead;
+        monitor_->stopped(*this, stop);
+        if (state_ == State::kDead || broke_) break;
+        stop = runner_->proceed();
+    }
+    broke_ = false;
+    return stop;
+}
+
 // What a runner's stop means for the machine. Leaving one kernel is not an end: the next one is entered at once.
 Outcome Machine::settle(Stop stop) {
+    stop = attend(stop);
     while (stop.kind == Stop::Kind::kLeft) {
         jump_ = stop.jump;
         state_ = State::kJumped;
@@ -106,7 +122,7 @@ Outcome Machine::settle(Stop stop) {
         if (const Kernel* k = kernel(); k != nullptr) sender_generation_ = k->config.generation;
         pending_ = Pending::kTransfer;
         remember_instant();
-        stop = runner_->transfer(jump_);
+        stop = attend(runner_->transfer(jump_));
     }
     Outcome out;
     if (stop.kind == Stop::Kind::kBreak) {
@@ -215,11 +231,12 @@ SiteAction Machine::at(Site site, u64 arg0, u64 arg1) {
     for (std::size_t i = 0; i < actions_.size(); ++i)
         if (actions_[i].at == position_) actions_[i].run();
     if (!spend()) return SiteAction::kHang;
+    const bool watched = monitor_ != nullptr && monitor_->at(site, arg0, arg1);
     if (break_ == position_) {
         break_.reset();
-        return SiteAction::kBreak;
+        broke_ = true;
     }
-    return SiteAction::kGoOn;
+    return watched || broke_ ? SiteAction::kBreak : SiteAction::kGoOn;
 }
 
 SiteAction Machine::charge(Work work, u64 amount) {

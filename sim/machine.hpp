@@ -38,13 +38,14 @@ struct Kernel;
 namespace baton::sim {
 
 class GuestRunner;
+class Monitor;
 
 struct MachineConfig {
     GeometryId geometry = GeometryId::kX86_64;
     Target target = Target::kNative;
     u64 ram_bytes = 512 * kMiB;
     u64 seed = 0;
-    u8 fill = 0;                  // what RAM holds at power-on
+    u8 fill = 0;                     // what RAM holds at power-on
     u64 budget_calls = 100'000'000;  // of one step (decision D31)
 };
 
@@ -98,6 +99,9 @@ public:
     Outcome command(Op op, std::initializer_list<u64> args = {}, std::string_view text = {});
     /// Goes on after kBreak.
     Outcome proceed();
+
+    /// Null: none. It must outlive the machine, or be taken away before.
+    void set_monitor(Monitor* monitor) { monitor_ = monitor; }
 
     bool waiting() const { return state_ == State::kWaiting; }
     bool at_break() const { return state_ == State::kBreak; }
@@ -178,9 +182,9 @@ private:
     void load_root(PhysAddr table) override { root_ = table; }
     u64 budget() const override { return config_.budget_calls; }
 
-
     Outcome settle(Stop stop);
     Outcome go(Pending what);
+    Stop attend(Stop stop);
     void enter_kernel(PhysAddr image, u64 argument);
     void remember_instant();
     SavedHeader header() const;
@@ -202,6 +206,7 @@ private:
     OwnershipMap ownership_;
     std::unique_ptr<KernelRunner> runner_;
     GuestRunner* guest_ = nullptr;  // the same object, if it is one
+    Monitor* monitor_ = nullptr;
 
     State state_ = State::kOff;
     Pending pending_ = Pending::kNone;
@@ -221,6 +226,7 @@ private:
     std::array<u64, kSiteCount> seen_{};
     SiteHit position_;
     std::optional<SiteHit> break_;
+    bool broke_ = false;  // the stop under way is that break
     std::vector<Action> actions_;
     std::vector<RecordedWrite> writes_;
     std::vector<RecordedWrite> replayed_writes_;

@@ -20,11 +20,11 @@ enum class Target : u32 { kNative, kGuest };
 struct Fault {
     enum class Kind {
         kNone,
-        kPanic,           // log, args
-        kAssert,          // file, line
-        kBadAccess,       // args: address, bytes — the kernel touched what is not RAM
+        kPanic,      // log, args
+        kAssert,     // file, line
+        kBadAccess,  // args: address, bytes — the kernel touched what is not RAM
         kStackOverflow,
-        kHang,            // args: budget, HangKind — the step's budget of platform calls ran out, or a guest makes none (D31)
+        kHang,  // args: budget, HangKind — the step's budget of platform calls ran out, or a guest makes none (D31)
         kTripleFault,     // args: address, bytes — bad access in relocation or purgatory, where nothing can handle it
         kPurgatoryLoop,   // the digest did not match: the purgatory's endless loop (kexec.md §6)
         kImageCorrupted,  // args: entry address, check — no intact image where the CPU was sent

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Installs what building Baton needs, and nothing that is already there: Debian packages (tools/packages.txt), and into
-# .deps/ the Unicorn wheel and libfdt for AArch64 guests. With everything in place it takes a few hundredths of a second,
-# so ./baton runs it always.
+# Installs what building Baton needs, and nothing that is already there: Debian packages (tools/packages.txt), and
+# into .deps/ the Unicorn wheel and libfdt for AArch64 guests. With everything in place it takes a few hundredths of a
+# second, so ./baton runs it always.
 #
 #   tools/setup.sh [--ci]     --ci: also what .ci/run needs
 #
@@ -86,9 +86,9 @@ if [[ ! -d $unicorn ]] && ! pkg-config --atleast-version=2.1 unicorn 2>/dev/null
   mv -T "$work/tree" "$unicorn"
 fi
 
-# libfdt for AArch64 guests, from bookworm's package of that architecture, without telling the system's apt of the latter:
-# package lists and caches of its own, and dpkg -x instead of an installation. Without it there are no AArch64 guests;
-# everything else works, so failing here is no more than a remark.
+# libfdt for AArch64 guests, from bookworm's package of that architecture, without telling the system's apt of the
+# latter: package lists and caches of its own, and dpkg -x instead of an installation. Without it there are no AArch64
+# guests; everything else works, so failing here is no more than a remark.
 fetch_libfdt() {
   local deb=libfdt-dev_1.6.1-4+b1_arm64.deb
   local sha256=a5ab8f5de4187c8f851f817c6882772cf330a894539f4ddcd44726aeb801fa9a
@@ -99,10 +99,11 @@ fetch_libfdt() {
   "${arm64[@]}" update && "${arm64[@]}" download libfdt-dev=1.6.1-4+b1 || return
   sha256sum --check --quiet <<<"$sha256  $deb" || return
   dpkg -x "$deb" "$work/package" || return
-  mkdir "$work/tree/lib" "$work/tree/include"
-  mv "$work"/package/usr/lib/aarch64-linux-gnu/libfdt.a "$work/tree/lib/"
-  mv "$work"/package/usr/include/*fdt*.h "$work/tree/include/"  # a folder of their own: /usr/include misleads the compiler
-  mv -T "$work/tree" "$libfdt"
+  # Headers in a folder of their own: all of /usr/include misleads the cross compiler.
+  mkdir "$work/tree/lib" "$work/tree/include" &&
+    mv "$work"/package/usr/lib/aarch64-linux-gnu/libfdt.a "$work/tree/lib/" &&
+    mv "$work"/package/usr/include/*fdt*.h "$work/tree/include/" &&
+    mv -T "$work/tree" "$libfdt"
 }
 # After a failure the next try is a day away: an attempt without network may take minutes.
 if [[ ! -d $libfdt && -z $(find "$libfdt.failed" -mtime -1 2>/dev/null) ]]; then
@@ -111,8 +112,8 @@ if [[ ! -d $libfdt && -z $(find "$libfdt.failed" -mtime -1 2>/dev/null) ]]; then
   work=$(mktemp -d "$root/.deps/fetch.XXXXXX")
   if ! (fetch_libfdt </dev/null >&2); then
     touch "$libfdt.failed"
-    printf 'baton: %s\n' "apt-get gave no libfdt-dev 1.6.1-4+b1 for arm64 (is bookworm in its sources?): no AArch64 guests" \
-      "to try again: rm $libfdt.failed" >&2
+    printf 'baton: %s\n' "apt-get gave no libfdt-dev 1.6.1-4+b1 for arm64: there will be no AArch64 guests." \
+      "Is bookworm in its sources? To try again: rm $libfdt.failed" >&2
   fi
   rm -rf "$work"
 fi

@@ -2,13 +2,14 @@
 // The first page of an AArch64 Image, and the way from the boot protocol to the kernel's own address space
 // (specs/kexec.md §11.5, §11.6; specs/boot.md §3, §4).
 //
-// On entry the MMU is off and x0 is the device tree. The tables built here lie in bss and serve until the kernel has its
-// own (paging::init_kernel_space): the image at its text base, write xor execute; 512 GiB of direct map; the port window.
-// They always have 4 KiB pages: a kernel with larger ones would need hundreds of KiB of them, and the granule changes
-// with the root (kernel_root_switch).
+// On entry the MMU is off and x0 is the device tree. The tables built here lie in bss and serve until the kernel has
+// its own (paging::init_kernel_space): the image at its text base, write xor execute; 512 GiB of direct map; the port
+// window. They always have 4 KiB pages: a kernel with larger ones would need hundreds of KiB of them, and the granule
+// changes with the root (load_kernel_root).
 //
-// Where the direct map begins depends on where DRAM does, which only the device tree tells. So it is read first, through
-// a direct map that begins at physical 0, by the very functions that the kernel reads it with (memstart_of_tree).
+// Where the direct map begins depends on where DRAM does, which only the device tree tells. So it is read first,
+// through a direct map that begins at physical 0, by the very functions that the kernel reads it with
+// (memstart_of_tree).
 #include "firmware/aarch64/layout.h"
 
 #define TABLE 3
@@ -245,7 +246,8 @@ enter_relocation:
     .section .bss.tables, "aw", @nobits
     .balign 4096
     // Never written: TTBR1 while the relocation code changes tables. First in bss, which begins at a multiple of the
-    // kernel's page size, as a root must. With 64K pages it covers the first 256 GiB of the direct map, and no more is used.
+    // kernel's page size, as a root must. With 64K pages it covers the first 256 GiB of the direct map, and no more
+    // is used.
     .globl empty_root_table
 empty_root_table: .skip 4096
 root_table: .skip 4096

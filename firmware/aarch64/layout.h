@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Numbers that the assembler needs, by granule (PAGE_SHIFT); firmware/aarch64/cpu.cpp asserts that they are those of the
-// C++ headers.
+// Numbers that the assembler needs, by granule (PAGE_SHIFT); firmware/aarch64/cpu.cpp asserts that they are those of
+// the C++ headers.
 #pragma once
 
 // The Kernel object, reached through the direct map only, and the boot stack, whose guard it therefore is.

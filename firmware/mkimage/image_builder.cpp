@@ -64,7 +64,7 @@ ImageHeader image_header(const Geometry& g, Kernel& kernel) {
     }
     std::copy(std::begin(kernel.labels), std::end(kernel.labels), h.labels);
     XXH128_canonical_t id;
-    XXH128_canonicalFromHash(&id, XXH3_128bits(kernel.bytes.data(), kernel.bytes.size()));
+    XXH128_canonicalFromHash(&id, XXH3_128bits(text, kernel.text_size));
     std::copy(std::begin(id.digest), std::end(id.digest), h.build_id);
     return h;
 }

@@ -3,9 +3,9 @@
 // (specs/kexec.md §7.7, §9; specs/boot.md §3).
 //
 // On entry the CPU is in long mode under somebody else's identity map, at any 2 MiB-aligned address, with rsi = zero
-// page. Nothing is believed of that state but this. The tables built here live in bss and serve until the kernel has its
-// own (paging::init_kernel_space): the image at its text base, write xor execute; the low 512 GiB of the direct map; the
-// port window. Accessed and dirty are set everywhere, so the CPU never writes to a table.
+// page. Nothing is believed of that state but this. The tables built here live in bss and serve until the kernel has
+// its own (paging::init_kernel_space): the image at its text base, write xor execute; the low 512 GiB of the direct
+// map; the port window. Accessed and dirty are set everywhere, so the CPU never writes to a table.
 #include "firmware/x86_64/layout.h"
 
 #define TABLE_FLAGS 0x63              /* present, writable, accessed, dirty */

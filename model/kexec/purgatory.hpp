@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The purgatory blob's own header (x86-64): where its tables lie, so that whoever runs it needs nothing but RAM.
 //
-// The blob is position independent: text, then a non-bss section with 16 region pairs, the digest and the register table
-// (specs/kexec.md §6, §7.6; specs/boot.md §13), then its stack. This header is its first bytes, the first instruction
-// follows at kPurgatoryEntryOffset. Little-endian; all offsets are from the blob's first byte.
+// The blob is position independent: text, then a non-bss section with 16 region pairs, the digest and the register
+// table (specs/kexec.md §6, §7.6; specs/boot.md §13), then its stack. This header is its first bytes, the first
+// instruction follows at kPurgatoryEntryOffset. Little-endian; all offsets are from the blob's first byte.
 #pragma once
 
 #include <cstddef>

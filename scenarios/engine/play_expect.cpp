@@ -91,9 +91,9 @@ void Play::expect_region(const step::Expect& a) {
     if (a.region.empty()) return;
     const Region* r = region(a.region);
     if (r == nullptr) return;
-    const std::string where = fmt::format("{}: {} at {}{}", r->name, size_text(r->pages() * page_size()),
-                                          hex(r->blocks[0].phys),
-                                          r->blocks.size() > 1 ? fmt::format(" and {} more blocks", r->blocks.size() - 1) : "");
+    const std::string where =
+        fmt::format("{}: {} at {}{}", r->name, size_text(r->pages() * page_size()), hex(r->blocks[0].phys),
+                    r->blocks.size() > 1 ? fmt::format(" and {} more blocks", r->blocks.size() - 1) : "");
     if (a.same_address) {
         const bool same = r->blocks == r->original;
         if (same != *a.same_address)
@@ -148,7 +148,8 @@ void Play::expect_kernel(const step::Expect& a) {
         const PhysRange at = machine().initrd();
         const std::vector<u8> wanted = initrd(running_initrd_bytes_);
         std::vector<u8> got(at.size == wanted.size() ? at.size : 0);
-        const bool same = !wanted.empty() && got.size() == wanted.size() && machine().read(at.start, got) && got == wanted;
+        const bool same =
+            !wanted.empty() && got.size() == wanted.size() && machine().read(at.start, got) && got == wanted;
         expect_equal(a.initrd_intact, same, "initrd_intact");
     }
 }
@@ -156,7 +157,8 @@ void Play::expect_kernel(const step::Expect& a) {
 void Play::play(const step::Expect& a) {
     const bool needs_kernel = !a.region.empty() || a.kho_boot || a.kho_enabled || a.finalised || a.scratch_count ||
                               a.preserved_blocks || a.preserved_pages || a.generation || a.initrd_intact;
-    const bool content_only = !a.region.empty() && a.intact && !a.reserved && !a.free && !a.order && !a.tails && !a.refcount;
+    const bool content_only =
+        !a.region.empty() && a.intact && !a.reserved && !a.free && !a.order && !a.tails && !a.refcount;
     if (dead_ && needs_kernel && !content_only) {
         finding(*step_, "no kernel is left to ask");
         return;

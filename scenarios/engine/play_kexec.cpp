@@ -44,10 +44,12 @@ const sim::ImageFile& Play::image(u32 kernel) {
 std::unique_ptr<sim::Machine> Play::make_machine(const sim::MachineConfig& config) const {
     try {
         auto machine = std::make_unique<sim::Machine>(config);
+        machine->set_monitor(options_.monitor);
         if (sim::GuestRunner* guest = machine->guest()) {
             // Names for crash reports; without them addresses stay numbers.
             const auto elf = std::filesystem::path(options_.image_folder) / geometry_of(cell_.arch).name / "baton.elf";
-            if (std::filesystem::exists(elf)) guest->set_symbols(std::make_shared<sim::SymbolTable>(sim::SymbolTable::load(elf)));
+            if (std::filesystem::exists(elf))
+                guest->set_symbols(std::make_shared<sim::SymbolTable>(sim::SymbolTable::load(elf)));
         }
         return machine;
     } catch (const sim::MachineError& e) {
@@ -65,8 +67,11 @@ std::vector<u8> Play::initrd(u64 bytes) const {
 }
 
 void Play::play(const step::Boot& a) {
-    sim::MachineConfig config{.geometry = cell_.arch, .target = cell_.target, .ram_bytes = cell_.ram_bytes,
-                              .seed = cell_.seed, .fill = cell_.fill};
+    sim::MachineConfig config{.geometry = cell_.arch,
+                              .target = cell_.target,
+                              .ram_bytes = cell_.ram_bytes,
+                              .seed = cell_.seed,
+                              .fill = cell_.fill};
     if (scenario_.budget_calls != 0) config.budget_calls = scenario_.budget_calls;
     machine_ = make_machine(config);
     machine_->begin_step();
@@ -120,7 +125,8 @@ void Play::play(const step::KexecFileLoad& a) {
     std::optional<u32> ramdisk;
     if (a.initrd_bytes != 0 && !(ramdisk = put_file(initrd(a.initrd_bytes)))) return;
     const bool loaded = send(Op::kKexecFileLoad, {*kernel, ramdisk.value_or(kexec::kNoFile)},
-                             a.command_line.value_or(spec.command_line)).has_value();
+                             a.command_line.value_or(spec.command_line))
+                            .has_value();
     if (suspended_ != nullptr || dead_) return;
     // The files are closed whatever came of the load.
     machine().command(Op::kFileFree, {*kernel});
@@ -164,7 +170,9 @@ void Play::remember_handed_over() {
     }
     if (!kho) return;
     const Geometry& g = machine().geometry();
-    const sim::BootHandover boot{.fdt = image.kho_fdt, .fdt_size = g.page_size(), .scratch = k->kho.scratch,
+    const sim::BootHandover boot{.fdt = image.kho_fdt,
+                                 .fdt_size = g.page_size(),
+                                 .scratch = k->kho.scratch,
                                  .scratch_bytes = k->kho.scratch_count * sizeof(kho::ScratchArea)};
     const sim::Handover seen = sim::read_handover(boot, g, k->rules(), machine().reader());
     hop_.fdt = image.kho_fdt;
@@ -231,7 +239,8 @@ void Play::play(const step::Exec&) {
 void Play::play(const step::Continue&) {
     const Step& step = suspended_ != nullptr ? *suspended_ : *step_;
     if (!machine().at_break()) {
-        finding(*step_, "nothing stands at a break", "continue follows a step with `break`, or `load` of such a machine");
+        finding(*step_, "nothing stands at a break",
+                "continue follows a step with `break`, or `load` of such a machine");
         return;
     }
     suspended_ = nullptr;
@@ -240,7 +249,8 @@ void Play::play(const step::Continue&) {
     const Step* outer = step_;
     step_ = &step;
     const bool good = judge(step, outcome);
-    const bool was_exec = std::holds_alternative<step::Exec>(step.action) || outcome.kind == sim::Outcome::Kind::kBooted;
+    const bool was_exec =
+        std::holds_alternative<step::Exec>(step.action) || outcome.kind == sim::Outcome::Kind::kBooted;
     if (was_exec && loaded_ && (good || dead_)) arrived(step);
     check_expected_end(step);
     step_ = outer;
@@ -309,6 +319,7 @@ void Play::play(const step::Load& a) {
     try {
         sim::Machine::Loaded loaded = sim::Machine::load(a.file, scenario_.budget_calls);
         machine_ = std::move(loaded.machine);
+        machine_->set_monitor(options_.monitor);
         if (machine_->config().geometry != cell_.arch)
             throw Unusable{Verdict::kBadInput, fmt::format("{}: a saved {} machine, not {}", a.file,
                                                            machine_->geometry().name, geometry_of(cell_.arch).name)};

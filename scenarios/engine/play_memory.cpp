@@ -56,7 +56,8 @@ void Play::play(const step::Fill& a) {
     if (r == nullptr) return;
     r->original = r->blocks;
     if (const auto stranger = fill(machine(), *r)) {
-        finding(*step_, fmt::format("userspace cannot write {}", a.region), fmt::format("its frames belong to: {}", *stranger));
+        finding(*step_, fmt::format("userspace cannot write {}", a.region),
+                fmt::format("its frames belong to: {}", *stranger));
         return;
     }
     r->filled = true;
@@ -77,8 +78,8 @@ void Play::play_range(Verb verb, const Range& range) {
     if (r == nullptr) return;
     const BlockKind kind = range.as.value_or(r->kind);
     for (const Block& b : cut(*r, range, page_size())) {
-        const auto reply = kind == BlockKind::kFolio ? send(kFolioOps[i], {b.phys.value})
-                                                     : send(kPageOps[i], {b.phys.value, b.pages});
+        const auto reply =
+            kind == BlockKind::kFolio ? send(kFolioOps[i], {b.phys.value}) : send(kPageOps[i], {b.phys.value, b.pages});
         if (!reply) return;
     }
 }
@@ -100,7 +101,8 @@ PhysAddr Play::resolve(const PlaceName& place) {
     const Kernel* k = machine().kernel();
     if (place.kind == PlaceKind::kPhys) return place.phys;
     if (place.kind == PlaceKind::kRegion) {
-        const auto r = std::find_if(regions_.begin(), regions_.end(), [&](const Region& x) { return x.name == place.region; });
+        const auto r =
+            std::find_if(regions_.begin(), regions_.end(), [&](const Region& x) { return x.name == place.region; });
         return r != regions_.end() && !r->blocks.empty() ? r->blocks[0].phys : PhysAddr{};
     }
     if (k == nullptr) return {};
@@ -110,7 +112,8 @@ PhysAddr Play::resolve(const PlaceName& place) {
         case PlaceKind::kKhoScratchArray: return k->kho.scratch;
         case PlaceKind::kKhoFirstChunk: return k->kho.first_chunk;
         case PlaceKind::kKexecList: return {image.head & ~(page_size() - 1)};
-        case PlaceKind::kSegment: return place.segment < image.segment_count ? image.segments[place.segment].mem : PhysAddr{};
+        case PlaceKind::kSegment:
+            return place.segment < image.segment_count ? image.segments[place.segment].mem : PhysAddr{};
         case PlaceKind::kBootKhoFdt:
         case PlaceKind::kBootKhoScratch: return next_boot_data();
         default: return {};

@@ -20,9 +20,9 @@ struct Block {
 struct Region {
     std::string name;
     BlockKind kind = BlockKind::kFolio;
-    bool reserve_mem = false;      // of the kernel's command line; found anew after every boot
+    bool reserve_mem = false;  // of the kernel's command line; found anew after every boot
     std::vector<Block> blocks;
-    std::vector<Block> original;   // where it was when it was allocated, or first found
+    std::vector<Block> original;  // where it was when it was allocated, or first found
     bool filled = false;
     u64 pages() const;
 };

@@ -60,8 +60,7 @@ std::string fault_text(const sim::Fault& fault) {
     using Kind = sim::Fault::Kind;
     const std::string_view verdict = sim::verdict_of(fault.kind);
     switch (fault.kind) {
-        case Kind::kPanic:
-            return fmt::format("{}: {}", verdict, panic_text(fault));
+        case Kind::kPanic: return fmt::format("{}: {}", verdict, panic_text(fault));
         case Kind::kAssert: return fmt::format("{}: {}:{}", verdict, sim::source_file(fault.file), fault.line);
         case Kind::kBadAccess:
         case Kind::kTripleFault:
@@ -76,9 +75,11 @@ std::string fault_text(const sim::Fault& fault) {
             return fmt::format("{}: at {:#x}: {}", verdict, fault.args[0],
                                sim::describe(static_cast<sim::ImageCheck>(fault.args[1])));
         case Kind::kGuestException:
-            return fmt::format("{}: {} at pc {:#x}, address {:#x}", verdict, fault.args[0], fault.args[1], fault.args[2]);
+            return fmt::format("{}: {} at pc {:#x}, address {:#x}", verdict, fault.args[0], fault.args[1],
+                               fault.args[2]);
         case Kind::kTimeRead:
-            return fmt::format("{}: {} at pc {:#x}", verdict, sim::kTimeSources[fault.args[0]].instruction, fault.args[1]);
+            return fmt::format("{}: {} at pc {:#x}", verdict, sim::kTimeSources[fault.args[0]].instruction,
+                               fault.args[1]);
         case Kind::kBadPortCall:
             return fmt::format("{}: operation {}, argument {:#x}", verdict, fault.args[0], fault.args[1]);
         case Kind::kNone:
@@ -195,8 +196,8 @@ void Play::play_step(const Step& step) {
     step_ = &step;
     ended_as_expected_ = false;
     const bool continues = std::holds_alternative<step::Continue>(step.action);
-    const bool host_only = std::holds_alternative<step::HostPoke>(step.action) ||
-                           std::holds_alternative<step::Save>(step.action);
+    const bool host_only =
+        std::holds_alternative<step::HostPoke>(step.action) || std::holds_alternative<step::Save>(step.action);
     if (suspended_ != nullptr && !continues && !host_only) {
         finding(step, fmt::format("{} while step {} stands at its break", step.name, suspended_->index + 1),
                 "only poke, save and continue can follow a break");

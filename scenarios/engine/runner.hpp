@@ -7,6 +7,7 @@
 
 #include "scenarios/engine/result.hpp"
 #include "scenarios/engine/scenario.hpp"
+#include "sim/monitor.hpp"
 
 namespace baton::scenarios {
 
@@ -14,6 +15,7 @@ struct RunOptions {
     std::string image_folder;               // where the build's kernel images lie
     std::string save_on_fail;               // write the machine of a failed run to this file; empty = do not
     std::function<void(u32 step)> on_step;  // called as each step begins; for progress
+    sim::Monitor* monitor = nullptr;        // of every machine of the run; what it throws comes out of run_cell()
 };
 
 /// Runs every step, in order, until one ends otherwise than the scenario says; then judges. Throws only for failures of

@@ -70,7 +70,8 @@ ContextLayout find_aarch64() {
     contexts.push_back(after_fault(bench, {}, kStoreArm, kAddresses[2]));
     constexpr u32 kStatus[] = {0x05, 0x45, 0x47};  // level 1 read, level 1 write, level 3 write
     ContextLayout layout{.known = true};
-    layout.code = find<u32>(contexts, [&](std::size_t i, u32 v) { return v >> 26 == 0x25 && (v & 0x7f) == kStatus[i]; });
+    layout.code =
+        find<u32>(contexts, [&](std::size_t i, u32 v) { return v >> 26 == 0x25 && (v & 0x7f) == kStatus[i]; });
     layout.address = find<u64>(contexts, [&](std::size_t i, u64 v) { return v == kAddresses[i] + kArmOffset; });
     return layout;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Exactly n instructions: stops "n instructions after a site" and hang budgets (decisions D17, D31).
 //
-// Blocks are counted, not instructions: a block hook costs 1.2 to 2 times, a hook on every instruction 30. The number of
-// instructions of a block comes from Unicorn's own translation of it. The block in which the count runs out is then
+// Blocks are counted, not instructions: a block hook costs 1.2 to 2 times, a hook on every instruction 30. The number
+// of instructions of a block comes from Unicorn's own translation of it. The block in which the count runs out is then
 // walked instruction by instruction; a block that is left in its middle by a fault or a stop is counted up to there by
 // disassembling it. A repeated string instruction counts once per iteration.
 //
@@ -29,7 +29,7 @@ public:
 
     struct Result {
         CpuStop stop;
-        u64 executed = 0;  // instructions completed since run()
+        u64 executed = 0;       // instructions completed since run()
         bool complete = false;  // all that were asked for; `stop` says nothing then
     };
     Result run(u64 instructions);
@@ -52,7 +52,7 @@ private:
     std::unordered_map<u64, Block> known_;
     u64 known_epoch_ = 0;
     Block last_;
-    Block crossing_;        // the block in which the count runs out
+    Block crossing_;  // the block in which the count runs out
     bool crosses_ = false;
     bool walking_ = false;
     u64 count_ = 0;

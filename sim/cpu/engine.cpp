@@ -12,8 +12,6 @@ namespace baton::sim {
 namespace {
 
 inline constexpr unsigned kVersionMin = UC_MAKE_VERSION(2, 1);
-// Neither canonical on x86-64 nor aligned on AArch64: no program counter gets there.
-inline constexpr u64 kNowhere = 0x8000000000000001;
 inline constexpr u32 kVectorUndefined = 6;
 inline constexpr u32 kVectorPageFault = 14;
 
@@ -134,9 +132,14 @@ void Engine::configure() {
     const int model = isa_ == Isa::kX86_64 ? int{UC_CPU_X86_OPTERON_G4} : int{UC_CPU_ARM64_MAX};
     check(uc_ctl_set_cpu_model(uc_, model), "cannot choose the CPU model");
     check(uc_ctl_tlb_mode(uc_, UC_TLB_CPU), "cannot choose the CPU's own page tables");
+    // Without a list of exits, an empty one here, every run has an address to stop at. When it is over Unicorn drops
+    // the
+    // translation there, and if nothing is mapped at it, raises a page fault in the CPU: CR2 changes, and on x86-64 the
+    // guest's own next fault becomes a double fault.
+    check(uc_ctl_exits_enable(uc_), "cannot run without an end");
     if (isa_ == Isa::kX86_64) return;
     // Non-secure EL1 in AArch64 state below an EL2 and an EL3 that stay out of the way.
-    uc_arm64_cp_reg scr_el3{.crn = 1, .crm = 1, .op0 = 3, .op1 = 6, .op2 = 0, .val = 0x501};  // RW, HCE, NS
+    uc_arm64_cp_reg scr_el3{.crn = 1, .crm = 1, .op0 = 3, .op1 = 6, .op2 = 0, .val = 0x501};         // RW, HCE, NS
     uc_arm64_cp_reg hcr_el2{.crn = 1, .crm = 1, .op0 = 3, .op1 = 4, .op2 = 0, .val = u64{1} << 31};  // RW
     check(uc_reg_write(uc_, UC_ARM64_REG_CP_REG, &scr_el3), "cannot write SCR_EL3");
     check(uc_reg_write(uc_, UC_ARM64_REG_CP_REG, &hcr_el2), "cannot write HCR_EL2");
@@ -168,26 +171,32 @@ void Engine::map_memory(PhysRange range, void* host) {
 
 void Engine::map_mmio(PhysRange range, MmioHandler& handler) {
     Window& w = windows_.emplace_back(Window{this, &handler, range.start});
-    check(uc_mmio_map(uc_, range.start.value, range.size, EngineCallbacks::mmio_read, &w, EngineCallbacks::mmio_write, &w),
+    check(uc_mmio_map(uc_, range.start.value, range.size, EngineCallbacks::mmio_read, &w, EngineCallbacks::mmio_write,
+                      &w),
           "cannot map registers");
 }
 
-CpuStop Engine::run() { return run(kNowhere); }
-
 CpuStop Engine::run(u64 until) {
+    check(uc_ctl_set_exits(uc_, &until, 1), "cannot set where to stop");
+    CpuStop stop = run();
+    check(uc_ctl_set_exits(uc_, &until, 0), "cannot set where to stop");
+    if (stop.kind == CpuStop::Kind::kHalted && stop.pc == until) stop.kind = CpuStop::Kind::kUntil;
+    return stop;
+}
+
+CpuStop Engine::run() {
     stop_ = {};
     stopped_by_trap_ = false;
     requested_.store(false, std::memory_order_relaxed);
     running_.store(true, std::memory_order_relaxed);
-    const uc_err error = uc_emu_start(uc_, pc(), until, 0, 0);
+    const uc_err error = uc_emu_start(uc_, pc(), 0, 0, 0);
     running_.store(false, std::memory_order_relaxed);
     if (thrown_ != nullptr) std::rethrow_exception(std::exchange(thrown_, nullptr));
     if (!stopped_by_trap_) {
         check(error, "the CPU stopped for an unknown reason");
         stop_.pc = pc();
-        stop_.kind = requested_.load(std::memory_order_relaxed) ? CpuStop::Kind::kRequested
-                     : stop_.pc == until                        ? CpuStop::Kind::kUntil
-                                                                : CpuStop::Kind::kHalted;
+        const bool requested = requested_.load(std::memory_order_relaxed);
+        stop_.kind = requested ? CpuStop::Kind::kRequested : CpuStop::Kind::kHalted;
         return stop_;
     }
     if (stop_.kind == CpuStop::Kind::kTimeRead) return stop_;
@@ -214,8 +223,8 @@ void Engine::complete_exception() {
     std::memcpy(&code, bytes.data() + layout.code, sizeof(code));
     stop_.code = code;
     if (isa_ == Isa::kX86_64) {
-        const bool has_code = stop_.vector == 8 || (stop_.vector >= 10 && stop_.vector <= kVectorPageFault) ||
-                              stop_.vector == 17;
+        const bool has_code =
+            stop_.vector == 8 || (stop_.vector >= 10 && stop_.vector <= kVectorPageFault) || stop_.vector == 17;
         if (!has_code) stop_.code = 0;
         if (stop_.vector == kVectorPageFault) stop_.address = reg(UC_X86_REG_CR2);
         return;
@@ -275,7 +284,12 @@ Engine::Hook& Engine::Hook::operator=(Hook&& other) noexcept {
 
 void Engine::Hook::remove() {
     if (body_ == nullptr) return;
-    uc_hook_del(body_->engine->uc_, body_->handle);
+    // Unicorn drops the translations at the hook's addresses, and raises a page fault in the CPU where these are no
+    // longer mapped: CR2 would change, and on x86-64 the guest's next fault would be a double fault.
+    Engine& engine = *body_->engine;
+    const Context before = engine.save_context();
+    uc_hook_del(engine.uc_, body_->handle);
+    engine.restore_context(before);
     body_.reset();
 }
 

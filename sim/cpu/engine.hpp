@@ -10,8 +10,8 @@
 //   time            RDTSC, RDTSCP, and the AArch64 counters and random numbers stop the CPU (decision D28)
 //
 // Exactness. A stop asked for inside a register access or a code hook leaves the CPU *before* that instruction: it runs
-// again on the next run(), and so do the access and the hook. Handlers must expect the repetition. sim/cpu/self_test.cpp
-// proves these and the other assumptions for the Unicorn that is linked.
+// again on the next run(), and so do the access and the hook. Handlers must expect the repetition.
+// sim/cpu/self_test.cpp proves these and the other assumptions for the Unicorn that is linked.
 #pragma once
 
 #include <atomic>
@@ -83,11 +83,10 @@ public:
 
     /// From pc() until something happens. What a handler throws is thrown here, after the CPU has stopped.
     CpuStop run();
-    /// Stops before the instruction at `until`, which must not be the first of a page: Unicorn then looks at the page
-    /// before.
+    /// Stops before the instruction at `until`, which must be mapped and not the first of its page.
     CpuStop run(u64 until);
-    /// Also from another thread; the CPU then stops at some block boundary. Does nothing if it does not run, unless that
-    /// is about to change: ask again.
+    /// Also from another thread; the CPU then stops at some block boundary. Does nothing if it does not run, unless
+    /// that is about to change: ask again.
     void request_stop();
     bool running() const { return running_.load(std::memory_order_relaxed); }
 
@@ -107,7 +106,7 @@ public:
     u64 code_epoch() const { return code_epoch_; }
 
     /// Calls back before the instruction at every address of [first, last], when code is translated from now on: flush
-    /// code that may have run. Gone with the handle.
+    /// code that may have run. Gone with the handle, which must not go inside a callback.
     class Hook;
     using CodeCallback = std::function<void(u64 pc)>;
     using BlockCallback = std::function<void(u64 pc, u32 bytes)>;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Our own page walkers: what an address means to a CPU, read from RAM alone.
 //
-// They exist beside Unicorn's for reports, for invariants and as a cross-check of both; tests/sim/cpu/page_walk_test.cpp
+// They exist beside Unicorn's for reports, for invariants and as a cross-check of both;
+// tests/sim/cpu/page_walk_test.cpp
 // compares them with loads, stores and fetches that the guest CPU makes. They know only what the architecture says and
 // share nothing with model/mm/paging, which builds the tables.
 //
@@ -39,9 +40,9 @@ struct WalkStep {
 struct PageWalk {
     static constexpr u32 kStepsMax = 5;
     WalkFault fault = WalkFault::kNone;
-    u32 level = 0;          // where the walk ended
-    PhysAddr address;       // what the virtual address means; also set for kPermission
-    u64 leaf_bytes = 0;     // 0 = no leaf was found
+    u32 level = 0;       // where the walk ended
+    PhysAddr address;    // what the virtual address means; also set for kPermission
+    u64 leaf_bytes = 0;  // 0 = no leaf was found
     // Effective rights of the leaf, whoever asks.
     bool kernel_write = false;
     bool kernel_execute = false;

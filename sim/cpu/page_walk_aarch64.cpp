@@ -34,7 +34,8 @@ Half half_of(const ArmPaging& p, bool high) {
     if (high)
         return {p.ttbr1 & kOutputMask, 64 - static_cast<u32>(p.tcr >> 16 & 63), kShiftTg1[p.tcr >> 30 & 3],
                 (p.tcr >> 23 & 1) != 0};
-    return {p.ttbr0 & kOutputMask, 64 - static_cast<u32>(p.tcr & 63), kShiftTg0[p.tcr >> 14 & 3], (p.tcr >> 7 & 1) != 0};
+    return {p.ttbr0 & kOutputMask, 64 - static_cast<u32>(p.tcr & 63), kShiftTg0[p.tcr >> 14 & 3],
+            (p.tcr >> 7 & 1) != 0};
 }
 
 /// What the tables on the way to the leaf take away.

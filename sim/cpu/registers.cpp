@@ -16,7 +16,7 @@ namespace {
 struct Row {
     enum class Kind { kPlain, kSelector, kTable, kVector, kMsr, kSystem } kind;
     std::string_view name;
-    int id;                  // Unicorn's number, or the MSR's
+    int id;                   // Unicorn's number, or the MSR's
     SystemRegister system{};  // kSystem
 };
 using Kind = Row::Kind;

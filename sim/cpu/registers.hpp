@@ -11,11 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "sim/services.hpp"
 #include "sim/cpu/engine.hpp"
+#include "sim/services.hpp"
 
 namespace baton::sim {
-
 
 CpuFields save_registers(const Engine& engine);
 /// Fields of other names are ignored. Throws EngineError if a register is missing or has another size. Flushes the TLB;

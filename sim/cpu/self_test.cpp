@@ -9,6 +9,7 @@
 
 #include "sim/cpu/context_layout.hpp"
 #include "sim/cpu/counted_run.hpp"
+#include "sim/cpu/registers.hpp"
 #include "sim/cpu/self_test_bench.hpp"
 #include "sim/cpu/time_traps.hpp"
 
@@ -19,8 +20,8 @@ using Bench = SelfTestBench;
 using Kind = CpuStop::Kind;
 
 // Programs, x86-64 and AArch64 side by side. The registers are rdi and rax, x0 and x1 (SelfTestBench::run).
-constexpr u8 kLoadX86[] = {0x48, 0x8b, 0x07, 0xf4};  // mov (%rdi),%rax; hlt
-constexpr u32 kLoadArm[] = {0xf9400001, 0xd503207f};  // ldr x1,[x0]; wfi
+constexpr u8 kLoadX86[] = {0x48, 0x8b, 0x07, 0xf4};               // mov (%rdi),%rax; hlt
+constexpr u32 kLoadArm[] = {0xf9400001, 0xd503207f};              // ldr x1,[x0]; wfi
 constexpr u8 kStoreX86[] = {0x90, 0x48, 0x89, 0x07, 0x90, 0xf4};  // nop; mov %rax,(%rdi); nop; hlt
 constexpr u32 kStoreArm[] = {0xd503201f, 0xf9000001, 0xd503201f, 0xd503207f};
 
@@ -103,12 +104,11 @@ bool holes_are_seen(Bench& b) {
 }
 
 bool undefined_is_seen(Bench& b) {
-    constexpr u8 x86[] = {0x90, 0x0f, 0x0b};  // ud2
+    constexpr u8 x86[] = {0x90, 0x0f, 0x0b};         // ud2
     constexpr u32 arm[] = {0xd503201f, 0x00000000};  // udf
     b.program(x86, arm);
     const CpuStop s = b.run();
-    return s.kind == Kind::kException && s.vector == (b.x86() ? 6u : 0u) &&
-           s.pc == Bench::kProgram + (b.x86() ? 1 : 4);
+    return s.kind == Kind::kException && s.vector == (b.x86() ? 6u : 0u) && s.pc == Bench::kProgram + (b.x86() ? 1 : 4);
 }
 
 bool random_is_absent(Bench& b) {
@@ -144,6 +144,25 @@ bool time_is_trapped(Bench& b) {
     const CpuStop two = b.run();
     return kept && one.kind == Kind::kTimeRead && one.code == kTimeVirtualCounter && one.pc == Bench::kProgram &&
            two.kind == Kind::kTimeRead && two.code == kTimeRandom;
+}
+
+// Stopping and running again must not look like an exception to the CPU: it would change CR2, and make the guest's own
+// next page fault a double fault. Nor may the removal of a hook at an address that is no longer mapped.
+bool runs_leave_no_trace(Bench& b) {
+    b.program(kStoreX86, kStoreArm);
+    b.on_write = [&](PhysAddr, u32, u64) { b.engine.request_stop(); };
+    b.run(Bench::kRegisters, 1);
+    const CpuFields before = save_registers(b.engine);
+    for (int i = 0; i < 3; ++i) {
+        b.engine.on_code(Bench::kUnmappedVa, Bench::kUnmappedVa, [](u64) {}).remove();
+        b.engine.run();
+    }
+    const bool unchanged = save_registers(b.engine) == before;
+    b.on_write = nullptr;
+    b.engine.set_reg(b.x86() ? int{UC_X86_REG_RDI} : int{UC_ARM64_REG_X0}, Bench::kUnmappedVa);
+    const CpuStop fault = b.engine.run();
+    return unchanged && fault.kind == Kind::kException && fault.vector == (b.x86() ? 14u : 0x25u) &&
+           fault.address == Bench::kUnmappedVa;
 }
 
 // A loop of 5 turns with a branch in it: every n up to the end stops after n instructions.
@@ -183,6 +202,7 @@ constexpr Assumption kAssumptions[] = {
     {"an undefined instruction stops the CPU at it", undefined_is_seen},
     {"the CPU has no instruction that reads random numbers unseen", random_is_absent},
     {"reading a counter stops the CPU and gives nothing", time_is_trapped},
+    {"stopping and running again leaves no trace in the CPU", runs_leave_no_trace},
     {"instructions are counted exactly", counts_exactly},
 };
 
@@ -192,8 +212,8 @@ void check_all(Isa isa) {
     Bench bench(isa);
     for (const Assumption& a : kAssumptions)
         if (!a.holds(bench))
-            throw EngineError(fmt::format("this Unicorn cannot be used for {} guests, because it is not true that {}",
-                                          name, a.text));
+            throw EngineError(
+                fmt::format("this Unicorn cannot be used for {} guests, because it is not true that {}", name, a.text));
 }
 
 }  // namespace

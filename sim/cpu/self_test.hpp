@@ -16,7 +16,7 @@ namespace baton::sim {
 /// Runs the tests of this ISA once per process. Throws EngineError that names the assumption that does not hold.
 void require_sound_emulator(Isa isa);
 
-/// The assumptions, for tests and `baton --version`-like output.
+/// The assumptions in words, the ones that are tried out above.
 std::vector<std::string_view> emulator_assumptions();
 
 }  // namespace baton::sim

@@ -73,11 +73,7 @@ void SelfTestBench::place_at_start(u64 first, u64 second) {
 
 void SelfTestBench::map_page(u64 physical, u64 flags) { word(kPages) = physical | flags; }
 
-u64 SelfTestBench::first_register() const {
-    return engine.reg(x86() ? int{UC_X86_REG_RDI} : int{UC_ARM64_REG_X0});
-}
-u64 SelfTestBench::second_register() const {
-    return engine.reg(x86() ? int{UC_X86_REG_RAX} : int{UC_ARM64_REG_X1});
-}
+u64 SelfTestBench::first_register() const { return engine.reg(x86() ? int{UC_X86_REG_RDI} : int{UC_ARM64_REG_X0}); }
+u64 SelfTestBench::second_register() const { return engine.reg(x86() ? int{UC_X86_REG_RAX} : int{UC_ARM64_REG_X1}); }
 
 }  // namespace baton::sim

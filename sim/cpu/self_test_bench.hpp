@@ -22,7 +22,7 @@ public:
     static constexpr u64 kProgram = 0x10000;
     static constexpr u64 kData = 0x20000;
     static constexpr u64 kRegisters = 0x10000000;
-    static constexpr u64 kPageVa = 0x40000000;       // in the second GiB
+    static constexpr u64 kPageVa = 0x40000000;        // in the second GiB
     static constexpr u64 kUnmappedVa = 0x7654321000;  // in no table
 
     explicit SelfTestBench(Isa isa);
@@ -30,7 +30,8 @@ public:
 
     /// Puts a program where the CPU starts: bytes on x86-64, words on AArch64.
     void program(std::span<const u8> x86, std::span<const u32> arm);
-    /// From the first instruction, with the CPU as it was after set-up but for the two registers: rdi and rax, x0 and x1.
+    /// From the first instruction, with the CPU as it was after set-up but for the two registers: rdi and rax, x0 and
+    /// x1.
     CpuStop run(u64 first = 0, u64 second = 0);
     void place_at_start(u64 first = 0, u64 second = 0);
     u64& word(u64 address) { return *reinterpret_cast<u64*>(ram_.data() + address); }

@@ -28,7 +28,10 @@ std::vector<Instruction> code_around(const CrashScene& scene, u64 pc) {
     const Disassembler disassembler(scene.engine.isa());
     std::vector<Instruction> all = disassembler.decode(std::span(bytes).first(got), start, bytes.size());
     const auto here = std::ranges::find(all, pc, &Instruction::address);
-    if (here == all.end()) return disassembler.decode(std::span(bytes).first(got).subspan(got > pc - start ? pc - start : got), pc, kShown);
+    if (here == all.end()) {  // out of step: the symbol is not where the code begins
+        const std::size_t before = std::min<std::size_t>(got, pc - start);
+        return disassembler.decode(std::span(bytes).first(got).subspan(before), pc, kShown);
+    }
     const auto index = static_cast<std::size_t>(here - all.begin());
     const std::size_t first = index > kShown / 2 ? index - kShown / 2 : 0;
     all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(first));
@@ -88,8 +91,7 @@ std::string GuestCrash::to_text() const {
         text += fmt::format("  {:<14} {:#018x}{}", registers[i].first, registers[i].second,
                             i % 3 == 2 || i + 1 == registers.size() ? "\n" : "");
     if (!sites.empty()) text += "\nlast sites\n";
-    for (const SiteSeen& s : sites)
-        text += fmt::format("  {} ({:#x}, {:#x})\n", info(s.site).name, s.arg0, s.arg1);
+    for (const SiteSeen& s : sites) text += fmt::format("  {} ({:#x}, {:#x})\n", info(s.site).name, s.arg0, s.arg1);
     return text;
 }
 

@@ -34,8 +34,8 @@ struct GuestCrash {
     u64 pc = 0;
     std::vector<Frame> backtrace;  // from the pc outwards
     std::vector<std::pair<std::string, u64>> registers;
-    std::optional<u64> address;  // what was accessed, if that is the matter
-    PageWalk walk;               // of `address`
+    std::optional<u64> address;     // what was accessed, if that is the matter
+    PageWalk walk;                  // of `address`
     std::vector<Instruction> code;  // around the pc
     std::vector<SiteSeen> sites;    // the last ones, oldest first
 

@@ -45,6 +45,7 @@ GuestRunner::GuestRunner(Isa isa, Services& services, PhysicalMemory& memory, co
 GuestRunner::~GuestRunner() {
     memory_.set_dirty_source(nullptr);
     labels_.clear();
+    breakpoint_hooks_.clear();
     counted_.reset();
 }
 
@@ -56,6 +57,7 @@ const Geometry& GuestRunner::geometry() const {
 // A new CPU: what an earlier kernel left in caches and registers is gone.
 void GuestRunner::power_on() {
     labels_.clear();
+    breakpoint_hooks_.clear();
     counted_.reset();
     engine_ = std::make_unique<Engine>(isa_);
     for (const PhysRange& r : memory_.ranges()) engine_->map_memory(r, memory_.view().base + r.start.value);
@@ -81,8 +83,10 @@ Stop GuestRunner::start(PhysAddr image, u64 argument) {
     header_ = {};
     phase_ = Phase::kEntry;
     if (x86()) {
-        for (const auto& [name, value] : {std::pair<const char*, u64>{"efer", 0xd01}, {"cr4", 0x20},
-                                          {"cr3", kIdentityRoot.value}, {"cr0", 0x80000033}})
+        for (const auto& [name, value] : {std::pair<const char*, u64>{"efer", 0xd01},
+                                          {"cr4", 0x20},
+                                          {"cr3", kIdentityRoot.value},
+                                          {"cr0", 0x80000033}})
             write_register(e, name, value);
         uc_x86_mmr gdtr{.selector = 0, .base = kBootGdt.value, .limit = 4 * sizeof(u64) - 1, .flags = 0};
         uc_reg_write(e.raw(), UC_X86_REG_GDTR, &gdtr);
@@ -127,8 +131,8 @@ Stop GuestRunner::go() {
     stopped_after_ = false;
     counting_ = config_.count_always;
     hang_left_ = config_.budget_instructions;
-    // The store or label where the CPU stands is executed first, and is not one of the instructions behind it.
-    if (stop_after_ && at_doorbell_) ++*stop_after_;
+    stopped_at_breakpoint_ = false;
+    resumed_at_ = engine_->pc();
     deliver();
     while (!stop_) {
         before_run();
@@ -136,10 +140,10 @@ Stop GuestRunner::go() {
         if (!stop_) handle(cpu);
         if (!stop_) deliver();
     }
-    stop_after_.reset();
     stop_in_call_ = stop_->kind == Stop::Kind::kBreak;
     if (stop_->kind == Stop::Kind::kFault) {
         phase_ = Phase::kOff;
+        stop_after_.reset();
         crash_ = make_crash();
     }
     return *stop_;
@@ -149,7 +153,8 @@ Stop GuestRunner::go() {
 void GuestRunner::before_run() {
     if (entry_from_registers_) {
         entry_from_registers_ = false;
-        const PhysAddr rip = jump_.start - kexec::kPurgatoryEntryOffset + purgatory_.registers + kexec::kRip * sizeof(u64);
+        const PhysAddr rip =
+            jump_.start - kexec::kPurgatoryEntryOffset + purgatory_.registers + kexec::kRip * sizeof(u64);
         next_entry_ = PhysAddr{memory_.load<u64>(rip).value_or(0)};
     }
     if (next_entry_) watch_entry(*std::exchange(next_entry_, std::nullopt));
@@ -157,9 +162,10 @@ void GuestRunner::before_run() {
     const bool count = counting_ || stop_after_.has_value();
     if (count && !counted_)
         counted_.emplace(*engine_, [this](u64 va, std::span<u8> to) {
-            return read_virtual(scene(), va, to, {.kind = WalkAccess::Kind::kFetch}) == to.size();
+            return read({va}, to, {.kind = WalkAccess::Kind::kFetch}) == to.size();
         });
     if (!count && counted_) counted_.reset();
+    if (flush_code_) place_breakpoints();
     if (std::exchange(flush_code_, false)) {
         engine_->flush_code();
         engine_->flush_tlb();
@@ -200,6 +206,7 @@ CpuStop GuestRunner::run_counted() {
     if (stop_ || !r.complete) return r.stop;
     if (stop_after_ == 0) {
         stopped_after_ = true;
+        stop_after_.reset();
         end({.kind = Stop::Kind::kBreak});
     } else if (hang_left_ == 0) {
         silent();
@@ -212,10 +219,8 @@ void GuestRunner::handle(const CpuStop& stop) {
         case CpuStop::Kind::kRequested:
         case CpuStop::Kind::kUntil: return;
         // Interrupts do not exist: it would stand there for ever.
-        case CpuStop::Kind::kHalted:
-            return silent();
-        case CpuStop::Kind::kTimeRead:
-            return fault({.kind = Fault::Kind::kTimeRead, .args = {stop.code, stop.pc, 0}});
+        case CpuStop::Kind::kHalted: return silent();
+        case CpuStop::Kind::kTimeRead: return fault({.kind = Fault::Kind::kTimeRead, .args = {stop.code, stop.pc, 0}});
         case CpuStop::Kind::kException: return exception(stop);
         case CpuStop::Kind::kBusError: return bus_error(stop);
     }
@@ -246,7 +251,9 @@ void GuestRunner::end(Stop stop) {
 }
 
 // The pc is not part of the verdict: where in its loop a guest was found may be chance.
-void GuestRunner::silent() { fault({.kind = Fault::Kind::kHang, .args = {config_.budget_instructions, kHangSilent, 0}}); }
+void GuestRunner::silent() {
+    fault({.kind = Fault::Kind::kHang, .args = {config_.budget_instructions, kHangSilent, 0}});
+}
 
 void GuestRunner::fault(const Fault& fault) {
     pending_.clear();

@@ -14,7 +14,8 @@
 // instructions counted; `budget_instructions` more without a call are the verdict "hang". What is deterministic:
 //   - a guest that never calls again is always a hang, and one whose silent stretches are shorter than the budget never
 //     is, whatever the speed of the host;
-//   - a guest that is silent for longer than the budget and then calls may be either, and the pc of a hang is some pc of
+// - a guest that is silent for longer than the budget and then calls may be either, and the pc of a hang is some pc of
+//
 //     its loop. With `count_always` every stretch is counted from the call before it: then the verdict and every
 //     register are functions of the guest alone. A machine that wants certainty repeats the step from its last instant
 //     with it; silence_seen() says when that is worth while.
@@ -24,6 +25,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "model/image_header.hpp"
 #include "model/port.hpp"
@@ -61,11 +63,20 @@ public:
     Stop transfer(const platform::Jump& jump) override;
     Stop proceed() override;
 
-    /// The next proceed() ends as kBreak exactly `n` instructions after the point at which the CPU stands, whatever it
-    /// calls on the way, unless something else stops it first. 0: right behind the call.
-    void stop_after(u64 n) { stop_after_ = n; }
+    /// A kBreak exactly `n` instructions after the point at which the CPU stands, whatever it calls on the way. 0: right
+    /// behind the call. Other breaks, a jump, and a kernel that waits do not end the count; nothing does.
+    void stop_after(std::optional<u64> n);
     /// True if the last stop was made by stop_after().
     bool stopped_after() const { return stopped_after_; }
+    /// The CPU stands at the store of a call that was made. stop_after() takes the store for executed.
+    bool at_call() const { return at_doorbell_; }
+
+    /// A kBreak before the instruction at `va`, whoever maps it, whenever the CPU comes to it and does not already stand
+    /// there. Between runs only.
+    void add_breakpoint(u64 va);
+    void remove_breakpoint(u64 va);
+    /// True if the last stop was made by a breakpoint.
+    bool stopped_at_breakpoint() const { return stopped_at_breakpoint_; }
 
     /// Everything of this runner that is not in RAM, by name. At the instants without a stack only (decision D17): the
     /// kernel waits, or has said kJump; save_cpu() throws EngineError at others.
@@ -84,6 +95,8 @@ public:
 
     Engine& engine() { return *engine_; }
     PageWalk walk(VirtAddr va, WalkAccess access = {}) const;
+    /// What lies in RAM at a virtual address; how many bytes of it could be read.
+    std::size_t read(VirtAddr va, std::span<u8> to, WalkAccess access = {}) const;
     /// A virtual address as the ELF file names it: control page, purgatory and image in the identity map included.
     std::string symbol(u64 va) const;
 
@@ -157,6 +170,10 @@ private:
     template <class F>
     auto with_ram_view(F&& check) -> decltype(check());
 
+    // runner_debug.cpp
+    void place_breakpoints();
+    void on_breakpoint(u64 pc);
+
     // runner_faults.cpp
     void exception(const CpuStop& stop);
     void bus_error(const CpuStop& stop);
@@ -166,7 +183,6 @@ private:
     u64 bytes_being_moved() const;
     GuestCrash make_crash() const;
     CrashScene scene() const;
-
 
     const Geometry& geometry() const;
     bool x86() const { return isa_ == Isa::kX86_64; }
@@ -217,6 +233,11 @@ private:
     u64 hang_left_ = 0;
     std::optional<u64> stop_after_;
     bool stopped_after_ = false;
+    std::set<u64> breakpoints_;
+    std::vector<Engine::Hook> breakpoint_hooks_;
+    bool stopped_at_breakpoint_ = false;
+    std::optional<u64> resumed_at_;  // a breakpoint there does not stop the CPU again
+    std::optional<u64> label_seen_;  // the last label that called back
     bool ran_ = false;  // since dirty frames were reported
     std::vector<PhysRange> written_unclaimed_;
     std::optional<u64> fault_address_;

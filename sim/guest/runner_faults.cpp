@@ -55,7 +55,8 @@ bool GuestRunner::in_guard_page(u64 va) const {
     if (bytes == nullptr) return false;
     const PhysAddr stack = reinterpret_cast<const Kernel*>(bytes)->stack;
     const u64 to_virtual = g.direct_map_base - memstart_.value;
-    return below((image_ + kBootStackOffset).value + to_virtual) || (stack.value != 0 && below(stack.value + to_virtual));
+    return below((image_ + kBootStackOffset).value + to_virtual) ||
+           (stack.value != 0 && below(stack.value + to_virtual));
 }
 
 // What a fault in the relocation code is about, in the twin's terms: a page, or a word of the list.
@@ -70,7 +71,9 @@ void GuestRunner::exception(const CpuStop& stop) {
         u64 about = addressed ? stop.address : stop.pc;
         // AArch64 relocates through the direct map; the twin speaks of physical addresses.
         if (const auto direct = direct_mapped(about); direct && !x86()) about = direct->value;
-        return fault({.kind = Fault::Kind::kTripleFault, .args = {about, bytes_being_moved(), 0}, .line = static_cast<u32>(stop.code)});
+        return fault({.kind = Fault::Kind::kTripleFault,
+                      .args = {about, bytes_being_moved(), 0},
+                      .line = static_cast<u32>(stop.code)});
     }
     note_memstart();
     if (addressed && stop.address != stop.pc) {

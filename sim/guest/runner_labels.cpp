@@ -99,6 +99,7 @@ void GuestRunner::watch_entry(PhysAddr entry) {
 // The callback of a label comes again when the CPU was stopped in it.
 void GuestRunner::on_label(u64 pc, void (GuestRunner::*event)()) {
     if (stop_) return;
+    label_seen_ = pc;
     if (announced_label_ == pc) {
         announced_label_.reset();
         return;

@@ -85,7 +85,8 @@ void GuestRunner::serve(PortRecord& record) {
             if (a[0] >= static_cast<u64>(Log::kCount)) return bad_call(record);
             return fault({.kind = Fault::Kind::kPanic, .log = static_cast<Log>(a[0]), .args = {a[1], a[2], a[3]}});
         case PortOp::kAssert:
-            return fault({.kind = Fault::Kind::kAssert, .file = static_cast<u32>(a[0]), .line = static_cast<u32>(a[1])});
+            return fault(
+                {.kind = Fault::Kind::kAssert, .file = static_cast<u32>(a[0]), .line = static_cast<u32>(a[1])});
         case PortOp::kPageFault: return fault({.kind = Fault::Kind::kBadAccess, .args = {a[0], a[1], 0}});
         case PortOp::kReply: return;
         case PortOp::kIdle: return end({.kind = Stop::Kind::kIdle});
@@ -117,7 +118,8 @@ void GuestRunner::serve_event(const PortRecord& record) {
             return services_.own({{a[0]}, a[1]}, static_cast<Owner>(a[2]), static_cast<Owner>(a[3]));
         }
         case PortOp::kLog: {
-            if (a[0] > static_cast<u64>(LogLevel::kDebug) || a[1] >= static_cast<u64>(Log::kCount)) return bad_call(record);
+            if (a[0] > static_cast<u64>(LogLevel::kDebug) || a[1] >= static_cast<u64>(Log::kCount))
+                return bad_call(record);
             const u64 args[4] = {a[2], a[3], a[4], a[5]};
             return services_.log(static_cast<LogLevel>(a[0]), static_cast<Log>(a[1]), args);
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Saving and restoring what a guest has outside RAM: registers by name, the port, and where the runner is (decision D22).
+// Saving and restoring what a guest has outside RAM: registers by name, the port, and where the runner is (decision
+// D22).
 #include <algorithm>
 #include <cstring>
 

@@ -75,7 +75,8 @@ void read_subtrees(const Rules& rules, const RamReader& read, Handover& out) {
     }
 }
 
-void add_blocks(const kho::ChunkEntry& entry, u32 order, const std::vector<u8>& bitmap, const Geometry& g, Handover& out) {
+void add_blocks(const kho::ChunkEntry& entry, u32 order, const std::vector<u8>& bitmap, const Geometry& g,
+                Handover& out) {
     for (u64 word_at = 0; word_at + 8 <= bitmap.size(); word_at += 8) {
         u64 word;
         std::memcpy(&word, bitmap.data() + word_at, sizeof(word));
@@ -87,7 +88,8 @@ void add_blocks(const kho::ChunkEntry& entry, u32 order, const std::vector<u8>& 
     }
 }
 
-void read_chunk(const HandoverPiece& page, const Geometry& g, const Rules& rules, const RamReader& read, Handover& out) {
+void read_chunk(const HandoverPiece& page, const Geometry& g, const Rules& rules, const RamReader& read,
+                Handover& out) {
     kho::ChunkHeader header;
     std::memcpy(&header, page.bytes.data(), sizeof(header));
     u64 count = header.num_elms;
@@ -168,7 +170,8 @@ Handover read_handover(const BootHandover& boot, const Geometry& g, const Rules&
     return out;
 }
 
-std::string handover_hash(const BootHandover& boot, const Handover& handover, const Geometry& g, const RamReader& read) {
+std::string handover_hash(const BootHandover& boot, const Handover& handover, const Geometry& g,
+                          const RamReader& read) {
     PieceHash hash;
     hash.add(Tag::kRootFdt, handover.root_fdt.phys, handover.root_fdt.bytes);
     for (const HandoverPiece& p : handover.sub_fdts) hash.add(Tag::kSubFdt, p.phys, p.bytes);

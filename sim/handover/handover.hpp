@@ -53,21 +53,22 @@ struct HandoverSubtree {
 };
 
 struct Handover {
-    HandoverPiece root_fdt;                  // totalsize bytes
-    std::vector<HandoverSubtree> subtrees;   // in the order of the FDT
-    std::vector<HandoverPiece> sub_fdts;     // those blobs that are FDTs, by totalsize
-    std::vector<HandoverPiece> tracker;      // chunk pages and bitmaps in walk order
-    std::vector<HandoverBlock> blocks;       // in walk order
+    HandoverPiece root_fdt;                 // totalsize bytes
+    std::vector<HandoverSubtree> subtrees;  // in the order of the FDT
+    std::vector<HandoverPiece> sub_fdts;    // those blobs that are FDTs, by totalsize
+    std::vector<HandoverPiece> tracker;     // chunk pages and bitmaps in walk order
+    std::vector<HandoverBlock> blocks;      // in walk order
     HandoverPiece scratch_array;
     std::vector<PhysRange> scratch;
     std::vector<std::string> warnings;
-    u64 pages = 0;                           // that the blocks cover, of the kernel's page size
+    u64 pages = 0;  // that the blocks cover, of the kernel's page size
 };
 
 /// Walks a handover of a v1 generation.
 Handover read_handover(const BootHandover& boot, const Geometry& geometry, const Rules& rules, const RamReader& read);
 
-/// XXH3-128 over (tag, phys, bytes) of every piece and of the preserved pages, ascending (decision D4), as 32 hex digits.
+/// XXH3-128 over (tag, phys, bytes) of every piece and of the preserved pages, ascending (decision D4), as 32 hex
+/// digits.
 std::string handover_hash(const BootHandover& boot, const Handover& handover, const Geometry& geometry,
                           const RamReader& read);
 

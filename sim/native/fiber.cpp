@@ -51,7 +51,7 @@ struct FiberGuard {
     // The handler runs on a stack of its own, for the fiber's is used up. NODEFER: it is left by a context switch.
     // Anew for every fiber, because others (a test framework) install handlers of theirs.
     static void install() {
-        struct sigaction action {};
+        struct sigaction action{};
         action.sa_sigaction = on_signal;
         action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
         sigaction(SIGSEGV, &action, nullptr);

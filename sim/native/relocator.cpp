@@ -115,7 +115,8 @@ std::expected<Entry, Fault> run_purgatory(const Entry& entry) {
     sha256_ctx sha;
     sha256_init(&sha);
     for (u32 i = 0; i < kexec::kPurgatoryRegions; ++i) {
-        const auto region = ram::load<kexec::PurgatoryRegion>(blob + header.regions + i * sizeof(kexec::PurgatoryRegion));
+        const auto region =
+            ram::load<kexec::PurgatoryRegion>(blob + header.regions + i * sizeof(kexec::PurgatoryRegion));
         if (region.bytes == 0) continue;
         sha256_update(&sha, region.bytes, ram::read<u8>(region.start, region.bytes));
         platform::charge(Work::kBytesHashed, region.bytes);

@@ -186,8 +186,8 @@ TEST_CASE("machine: every frame that changed is in the dirty set") {
         u64 changed = 0;
         u64 missed = 0;
         for (u64 f = 0; f < all.size / kFrameSize; ++f) {
-            if (std::memcmp(before.data() + f * kFrameSize, box->memory().bytes({all.start + f * kFrameSize, kFrameSize}),
-                            kFrameSize) == 0)
+            if (std::memcmp(before.data() + f * kFrameSize,
+                            box->memory().bytes({all.start + f * kFrameSize, kFrameSize}), kFrameSize) == 0)
                 continue;
             ++changed;
             if (!marked.contains((all.start.value >> kFrameShift) + f)) ++missed;

@@ -38,7 +38,8 @@ void Box::load_next(std::string_view command_line) {
     const Reply file = ask(Op::kFileCreate, {bytes.size()});
     for (u64 i = 0; i * page < bytes.size(); ++i) {
         u64 data = 0;
-        if (!machine->read({file.values[0] + i * 8}, {reinterpret_cast<u8*>(&data), 8})) throw std::runtime_error("index");
+        if (!machine->read({file.values[0] + i * 8}, {reinterpret_cast<u8*>(&data), 8}))
+            throw std::runtime_error("index");
         machine->host_write({data}, bytes.subspan(i * page, std::min<u64>(page, bytes.size() - i * page)));
     }
     ask(Op::kKexecFileLoad, {file.values[1], kexec::kNoFile}, command_line);

@@ -20,8 +20,8 @@ constexpr const Geometry& target_geometry(GeometryId id) { return geometry_of(id
 /// RAM as at most four ranges (decision D21), the largest first.
 struct RamView {
     static constexpr u32 kRangesMax = 4;
-    std::byte* base = nullptr;  // host address of physical 0
-    u64* dirty = nullptr;       // one bit a 4 KiB frame, bit i of word w is frame 64 w + i
+    std::byte* base = nullptr;     // host address of physical 0
+    u64* dirty = nullptr;          // one bit a 4 KiB frame, bit i of word w is frame 64 w + i
     u64* dirty_summary = nullptr;  // one bit per word of `dirty`
     u64* dirty_top = nullptr;      // one bit per 64 words of `dirty_summary` (1 GiB); may be null: nobody scans 16 TiB
     PhysRange ranges[kRangesMax];

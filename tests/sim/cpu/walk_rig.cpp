@@ -40,8 +40,8 @@ WalkRig::WalkRig(Isa isa, u32 page_shift, u32 seed)
       memory_(kRam),
       engine_(isa) {
     for (const PhysRange& r : memory_.ranges()) engine_.map_memory(r, memory_.view().base + r.start.value);
-    const std::span<const u8> code = x86() ? std::span<const u8>(kCodeX86)
-                                           : std::span(reinterpret_cast<const u8*>(kCodeArm), sizeof(kCodeArm));
+    const std::span<const u8> code =
+        x86() ? std::span<const u8>(kCodeX86) : std::span(reinterpret_cast<const u8*>(kCodeArm), sizeof(kCodeArm));
     if (!memory_.write({kCode}, code)) throw std::logic_error("no room for the code");
 }
 
@@ -116,7 +116,8 @@ void WalkRig::map_code() {
 
 void WalkRig::set_registers() {
     if (x86()) {
-        x86_paging_ = {.cr0 = 0x80000033 | (chance(80) ? u64{1} << 16 : 0), .cr3 = root_[0], .cr4 = 0x620, .efer = 0xd01};
+        x86_paging_ = {
+            .cr0 = 0x80000033 | (chance(80) ? u64{1} << 16 : 0), .cr3 = root_[0], .cr4 = 0x620, .efer = 0xd01};
         write_register(engine_, "efer", x86_paging_.efer);
         write_register(engine_, "cr4", x86_paging_.cr4);
         write_register(engine_, "cr3", x86_paging_.cr3);
@@ -225,8 +226,9 @@ std::string WalkRig::try_access(u64 va, WalkAccess access) {
     ++allowed_[w.level];
     if (access.kind == Kind::kFetch) {
         const bool reached = stop.kind == CpuStop::Kind::kException && stop.vector == (x86() ? 3u : 0x3cu);
-        return reached ? "" : fmt::format("allowed to execute; the CPU says kind {} vector {:#x}",
-                                          static_cast<int>(stop.kind), stop.vector);
+        return reached ? ""
+                       : fmt::format("allowed to execute; the CPU says kind {} vector {:#x}",
+                                     static_cast<int>(stop.kind), stop.vector);
     }
     if (stop.kind != CpuStop::Kind::kUntil)
         return fmt::format("allowed; the CPU says kind {} vector {:#x} code {:#x}", static_cast<int>(stop.kind),
@@ -257,10 +259,11 @@ std::string WalkRig::judge_fault(const CpuStop& stop, const PageWalk& w, u64 va,
     const bool agrees = stop.kind == CpuStop::Kind::kException && stop.vector == vector &&
                         (stop.code & code_mask) == code && (vector == 13 || stop.address == va);
     if (agrees) return {};
-    return fmt::format("fault {} (level {}): expected vector {:#x} code {:#x}; the CPU says kind {} vector {:#x} code {:#x} "
-                       "address {:#x}",
-                       static_cast<u32>(w.fault), w.level, vector, code, static_cast<int>(stop.kind), stop.vector,
-                       stop.code & code_mask, stop.address);
+    return fmt::format(
+        "fault {} (level {}): expected vector {:#x} code {:#x}; the CPU says kind {} vector {:#x} code {:#x} "
+        "address {:#x}",
+        static_cast<u32>(w.fault), w.level, vector, code, static_cast<int>(stop.kind), stop.vector,
+        stop.code & code_mask, stop.address);
 }
 
 }  // namespace baton::test

@@ -130,7 +130,9 @@ TEST_CASE("guest: n instructions after a point are exactly n") {
         // After the store of report 0: ret, mov, then turns of 3; a counter goes up with each.
         for (const u64 n : {0u, 1u, 2u, 3u, 5u, 6u, 50u, 51u, 52u, 250u}) {
             TinyMachine t(isa);
-            t.machine.on_site = [](Site s, u64) { return s == Site::kLoadBegin ? SiteAction::kBreak : SiteAction::kGoOn; };
+            t.machine.on_site = [](Site s, u64) {
+                return s == Site::kLoadBegin ? SiteAction::kBreak : SiteAction::kGoOn;
+            };
             Stop stop = t.run(kTinyCount);
             REQUIRE(stop.kind == Stop::Kind::kBreak);
             const u64 before = read_register(t.guest().engine(), x86 ? "rax" : "x10");
@@ -214,7 +216,8 @@ TEST_CASE("guest: a saved CPU goes on in another machine") {
         TinyMachine second(isa);
         for (const PhysRange& r : first.machine.memory.ranges())
             for (u64 f = r.start.value >> kFrameShift; f < r.end().value >> kFrameShift; ++f)
-                if (first.machine.memory.ever().contains(f)) second.machine.memory.set_frame(f, first.machine.memory.frame(f));
+                if (first.machine.memory.ever().contains(f))
+                    second.machine.memory.set_frame(f, first.machine.memory.frame(f));
         second.guest().restore_cpu(saved);
         REQUIRE(second.guest().save_cpu() == saved);
         REQUIRE(second.guest().resume({}).kind == Stop::Kind::kIdle);

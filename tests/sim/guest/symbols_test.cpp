@@ -40,8 +40,12 @@ std::vector<u8> elf_with(const std::vector<Elf64_Sym>& symbols, std::string_view
 }
 
 Elf64_Sym symbol(u32 name, u32 type, u64 address, u64 size, u16 section = 1) {
-    return {.st_name = name, .st_info = static_cast<u8>(ELF64_ST_INFO(STB_GLOBAL, type)), .st_other = 0,
-            .st_shndx = section, .st_value = address, .st_size = size};
+    return {.st_name = name,
+            .st_info = static_cast<u8>(ELF64_ST_INFO(STB_GLOBAL, type)),
+            .st_other = 0,
+            .st_shndx = section,
+            .st_value = address,
+            .st_size = size};
 }
 
 constexpr char kStrings[] = "\0start\0_ZN5baton4bootEv\0$x\0label\0undefined";
@@ -49,11 +53,12 @@ constexpr char kStrings[] = "\0start\0_ZN5baton4bootEv\0$x\0label\0undefined";
 }  // namespace
 
 TEST_CASE("symbols: an address gets the name that covers it, demangled") {
-    const SymbolTable table = SymbolTable::parse(
-        elf_with({symbol(7, STT_FUNC, 0x2000, 0x40), symbol(1, STT_FUNC, 0x1000, 0x10), symbol(24, STT_NOTYPE, 0x2000, 0),
-                  symbol(27, STT_NOTYPE, 0x3000, 0), symbol(33, STT_NOTYPE, 0, 0, SHN_UNDEF)},
-                 {kStrings, sizeof(kStrings)}),
-        "test");
+    const SymbolTable table =
+        SymbolTable::parse(elf_with({symbol(7, STT_FUNC, 0x2000, 0x40), symbol(1, STT_FUNC, 0x1000, 0x10),
+                                     symbol(24, STT_NOTYPE, 0x2000, 0), symbol(27, STT_NOTYPE, 0x3000, 0),
+                                     symbol(33, STT_NOTYPE, 0, 0, SHN_UNDEF)},
+                                    {kStrings, sizeof(kStrings)}),
+                           "test");
     REQUIRE(table.size() == 3);
     REQUIRE(table.describe(0x1004) == "start+0x4");
     REQUIRE(table.describe(0x1010) == "0x1010");  // behind its end

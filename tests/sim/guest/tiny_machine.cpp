@@ -20,8 +20,8 @@ TinyMachine::TinyMachine(Isa isa, const sim::GuestConfig& config)
 void TinyMachine::place() {
     const bool x86 = isa_ == Isa::kX86_64;
     std::vector<u8> image(kKernelOffset);
-    const std::span<const u8> code = x86 ? std::span<const u8>(kTinyX86)
-                                         : std::span(reinterpret_cast<const u8*>(kTinyArm), sizeof(kTinyArm));
+    const std::span<const u8> code =
+        x86 ? std::span<const u8>(kTinyX86) : std::span(reinterpret_cast<const u8*>(kTinyArm), sizeof(kTinyArm));
     std::copy(code.begin(), code.end(), image.begin() + 0x1000);
     if (x86) {
         const u8 jump[] = {0xe9, 0xfb, 0x0d, 0, 0};  // from 0x200 to 0x1000

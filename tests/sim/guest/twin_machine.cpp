@@ -43,7 +43,7 @@ sim::Stop TwinMachine::command(Op op, std::initializer_list<u64> args, std::stri
     std::copy(args.begin(), args.end(), c.args);
     c.text_bytes = static_cast<u32>(text.size());
     std::memset(c.text, 0, sizeof(c.text));
-    std::memcpy(c.text, text.data(), text.size());
+    std::ranges::copy(text, c.text);
     return proceed();
 }
 
@@ -87,7 +87,8 @@ void TwinMachine::own(PhysRange range, Owner from, Owner to) {
 }
 
 void TwinMachine::log(LogLevel, Log id, const u64 (&args)[4]) {
-    calls.push_back(fmt::format("log {} {:#x} {:#x} {:#x} {:#x}", static_cast<u32>(id), args[0], args[1], args[2], args[3]));
+    calls.push_back(
+        fmt::format("log {} {:#x} {:#x} {:#x} {:#x}", static_cast<u32>(id), args[0], args[1], args[2], args[3]));
 }
 
 void TwinMachine::warn(u32 file, u32 line) { calls.push_back(fmt::format("warn {:#x} {}", file, line)); }

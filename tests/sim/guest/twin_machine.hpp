@@ -32,6 +32,8 @@ public:
     sim::Stop command(Op op, std::initializer_list<u64> args = {}, std::string_view text = {});
     sim::Stop proceed() { return through(runner_->proceed()); }
     const Reply& reply() const { return kernel().mailbox.reply; }
+    /// Its kernel is where the other machine's is: RAM was copied.
+    void adopt(const TwinMachine& other) { kernel_at_ = other.kernel_at_; }
     /// A file of that kernel with these bytes; its slot.
     u64 put_file(std::span<const u8> bytes);
     const Kernel& kernel() const;

@@ -20,10 +20,10 @@ std::string dtc(const std::vector<u8>& tree) {
     char folder[] = "/tmp/baton-dtc-XXXXXX";
     REQUIRE(mkdtemp(folder) != nullptr);
     const std::filesystem::path at(folder);
-    std::ofstream(at / "in.dtb", std::ios::binary).write(reinterpret_cast<const char*>(tree.data()),
-                                                         static_cast<std::streamsize>(tree.size()));
-    const std::string command = "dtc -q -I dtb -O dts -o " + (at / "out.dts").string() + " " + (at / "in.dtb").string() +
-                                " 2>/dev/null";
+    std::ofstream(at / "in.dtb", std::ios::binary)
+        .write(reinterpret_cast<const char*>(tree.data()), static_cast<std::streamsize>(tree.size()));
+    const std::string command =
+        "dtc -q -I dtb -O dts -o " + (at / "out.dts").string() + " " + (at / "in.dtb").string() + " 2>/dev/null";
     std::string text;
     if (std::system(command.c_str()) == 0) {
         std::ifstream in(at / "out.dts");
@@ -124,11 +124,11 @@ TEST_CASE("handover: hostile chunk lists end in warnings") {
         h.box->host_write(chunk + offset, {reinterpret_cast<const u8*>(&was), 8});
         return n;
     };
-    REQUIRE(with(0, chunk.value) == 1);               // the list comes back to itself
-    REQUIRE(with(0, ~u64{0} << 12) == 1);             // next is not RAM
-    REQUIRE(with(8, u64{0xffffffff} << 32) >= 1);     // 2^32 - 1 entries
-    REQUIRE(with(8, (u64{1} << 32) | 60) == 1);       // order 60
-    REQUIRE(with(24, 0xfffffffffffff000) == 1);       // a bitmap that is not RAM
+    REQUIRE(with(0, chunk.value) == 1);            // the list comes back to itself
+    REQUIRE(with(0, ~u64{0} << 12) == 1);          // next is not RAM
+    REQUIRE(with(8, u64{0xffffffff} << 32) >= 1);  // 2^32 - 1 entries
+    REQUIRE(with(8, (u64{1} << 32) | 60) == 1);    // order 60
+    REQUIRE(with(24, 0xfffffffffffff000) == 1);    // a bitmap that is not RAM
 }
 
 }  // namespace baton::test

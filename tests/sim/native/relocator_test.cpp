@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The C++ twin of the relocation code, against a naive executor that shares nothing with it (specs/kexec.md §7.4, §11.4).
+// The C++ twin of the relocation code, against a naive executor that shares nothing with it (specs/kexec.md §7.4,
+// §11.4).
 #include "sim/native/relocator.hpp"
 
 #include <algorithm>
@@ -106,8 +107,12 @@ TEST_CASE("relocator: random lists leave the RAM of a naive executor, and one si
                     std::memmove(at(c.destination), at(c.source), kPage);
                 }
             }
-            const platform::Jump jump{.head = list.head, .start = {0x1234000}, .swap_page = {third}, .argument = 99,
-                                      .page_size = kPage, .three_way_swap = swap};
+            const platform::Jump jump{.head = list.head,
+                                      .start = {0x1234000},
+                                      .swap_page = {third},
+                                      .argument = 99,
+                                      .page_size = kPage,
+                                      .three_way_swap = swap};
             sim::Entry entry;
             const sim::Fault fault = m.run([&] { entry = sim::relocate(x86 ? Isa::kX86_64 : Isa::kAArch64, jump); });
             REQUIRE(fault.kind == sim::Fault::Kind::kNone);
@@ -125,7 +130,8 @@ TEST_CASE("relocator: swapping twice restores the RAM it began with") {
     BareMachine m(GeometryId::kX86_64, {{0}, 32 * kMiB});
     sim::Random random(11, 0);
     RandomList list(m, random);
-    const platform::Jump jump{.head = list.head, .swap_page = {list.take()}, .page_size = kPage, .three_way_swap = true};
+    const platform::Jump jump{
+        .head = list.head, .swap_page = {list.take()}, .page_size = kPage, .three_way_swap = true};
     std::vector<u8> before = ram_of(m);
     REQUIRE(m.run([&] { sim::relocate(Isa::kX86_64, jump); }).kind == sim::Fault::Kind::kNone);
     REQUIRE(ram_of(m) != before);
@@ -156,11 +162,13 @@ TEST_CASE("relocator: the ISAs read a word with several flags in their own order
     for (const bool x86 : {true, false}) {
         BareMachine m(x86 ? GeometryId::kX86_64 : GeometryId::kAArch64_4K, {{0}, 32 * kMiB});
         const u64 list = 9 * kMiB;
-        const u64 words[] = {(10 * kMiB) | kEntryDestination, (11 * kMiB) | kEntrySource | kEntryDestination, kEntryDone};
+        const u64 words[] = {(10 * kMiB) | kEntryDestination, (11 * kMiB) | kEntrySource | kEntryDestination,
+                             kEntryDone};
         std::memcpy(m.bytes({list}), words, sizeof(words));
         *m.bytes({11 * kMiB}) = std::byte{0x5a};
         const platform::Jump jump{.head = list | kEntryIndirection, .page_size = kPage};
-        REQUIRE(m.run([&] { sim::relocate(x86 ? Isa::kX86_64 : Isa::kAArch64, jump); }).kind == sim::Fault::Kind::kNone);
+        REQUIRE(m.run([&] { sim::relocate(x86 ? Isa::kX86_64 : Isa::kAArch64, jump); }).kind ==
+                sim::Fault::Kind::kNone);
         REQUIRE((*m.bytes({10 * kMiB}) == std::byte{0x5a}) == !x86);
     }
 }
