@@ -49,7 +49,11 @@ inline constexpr Geometry kGeometries[] = {
      13, 4 * kGiB, 2 * kMiB},
 };
 
-constexpr const Geometry& geometry_of(GeometryId id) { return kGeometries[static_cast<u32>(id)]; }
+/// An id from damaged RAM gives the first row: wrong, but a geometry.
+constexpr const Geometry& geometry_of(GeometryId id) {
+    const u32 i = static_cast<u32>(id);
+    return kGeometries[i < sizeof(kGeometries) / sizeof(kGeometries[0]) ? i : 0];
+}
 
 /// Frames, as the machine, snapshots, dirty sets and hashes count them, are always 4 KiB, whatever the kernel's page
 /// size.

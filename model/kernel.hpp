@@ -59,7 +59,10 @@ struct Kernel {
         return (config.defects[bit / 64] >> (bit % 64) & 1) != 0;
     }
     bool option(ImageOption o) const { return (config.options & o) != 0; }
-    std::string_view command_line() const { return {boot.command_line, boot.command_line_bytes}; }
+    std::string_view command_line() const {
+        const u32 max = sizeof(boot.command_line) - 1;
+        return {boot.command_line, boot.command_line_bytes < max ? boot.command_line_bytes : max};
+    }
 };
 inline constexpr u64 kKernelMagic = 0x4c454e52454b5442;  // "BTKERNEL"
 static_assert(ram_resident<Kernel>);

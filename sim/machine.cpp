@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 #include "model/kernel.hpp"
 #include "sim/boot/loader.hpp"
@@ -17,6 +18,9 @@
 #include "sim/time/profile.hpp"
 
 namespace baton::sim {
+namespace {
+inline constexpr u64 kFilledRamMax = 4 * kGiB;
+}
 
 Machine::Machine(const MachineConfig& config)
     : config_(config),
@@ -34,7 +38,11 @@ Machine::Machine(const MachineConfig& config)
     } else {
         runner_ = std::make_unique<NativeRunner>(isa, services, memory_.view());
     }
-    if (config.fill != 0) memory_.fill_pattern(config.fill);
+    if (config.fill != 0) {
+        // A pattern has to be written, so this RAM is not sparse.
+        if (config.ram_bytes > kFilledRamMax) throw MachineError("a machine with a fill has at most 4 GiB of RAM");
+        memory_.fill_pattern(config.fill);
+    }
     ledger_.set_page_size(geometry().page_size());
 }
 
@@ -124,6 +132,10 @@ Outcome Machine::settle(Stop stop) {
         remember_instant();
         stop = attend(runner_->transfer(jump_));
     }
+    if (failure_) {
+        state_ = State::kDead;
+        std::rethrow_exception(std::exchange(failure_, nullptr));
+    }
     Outcome out;
     if (stop.kind == Stop::Kind::kBreak) {
         state_ = State::kBreak;
@@ -156,7 +168,7 @@ void Machine::enter_kernel(PhysAddr image, u64 argument) {
     if (boot && boot->fdt.value != 0) {
         seen.boot = *boot;
         seen.handover = read_handover(*boot, g, rules_for(static_cast<Generation>(sender_generation_)), reader());
-        seen.hash = handover_hash(seen.boot, seen.handover, g, reader());
+        seen.hash = handover_hash(seen.boot, seen.handover, g, touched());
     }
     handover_ = std::move(seen);
 }
@@ -198,12 +210,20 @@ Hash128 content_hash(const u8* frame) {
 }
 }  // namespace
 
+TouchedFrames Machine::touched() {
+    return [this](PhysRange range, const std::function<void(PhysAddr, std::span<const u8>)>& visit) {
+        if (range.empty()) return;
+        const FrameSet& ever = memory_.ever();
+        const u64 last = std::min((range.end() - 1).value >> kFrameShift, memory_.frame_count() - 1);
+        for (u64 f = ever.next(range.start.value >> kFrameShift, last); f <= last; f = ever.next(f + 1, last))
+            if (memory_.is_ram({{f << kFrameShift}, kFrameSize})) visit({f << kFrameShift}, {memory_.frame(f), kFrameSize});
+    };
+}
+
 void Machine::hash_frames(PhysRange range, FrameHashes& into) {
-    const FrameSet& ever = memory_.ever();
-    for (u64 f = range.start.value >> kFrameShift; f < range.end().value >> kFrameShift; ++f) {
-        if (!memory_.is_ram({{f << kFrameShift}, kFrameSize})) return;
-        if (ever.contains(f)) into[f] = content_hash(memory_.frame(f));
-    }
+    touched()(range, [&](PhysAddr a, std::span<const u8> frame) {
+        into[a.value >> kFrameShift] = content_hash(frame.data());
+    });
 }
 
 Hash128 Machine::untouched_frame_hash() const {
@@ -225,11 +245,17 @@ SiteAction Machine::at(Site site, u64 arg0, u64 arg1) {
     position_ = {site, n};
     ledger_.at(site);
     events_.site(site, ledger_.now_ns(), arg0, arg1);
-    if (site == Site::kKernelEntry) enter_kernel({arg0}, arg1);
-    for (const RecordedWrite& w : replayed_writes_)
-        if (w.at == position_) host_write(w.to, w.bytes);
-    for (std::size_t i = 0; i < actions_.size(); ++i)
-        if (actions_[i].at == position_) actions_[i].run();
+    // An exception cannot cross the kernel's stack: it waits on the machine's side of the switch.
+    try {
+        if (site == Site::kKernelEntry) enter_kernel({arg0}, arg1);
+        for (const RecordedWrite& w : replayed_writes_)
+            if (w.at == position_) host_write(w.to, w.bytes);
+        for (std::size_t i = 0; i < actions_.size(); ++i)
+            if (actions_[i].at == position_) actions_[i].run();
+    } catch (...) {
+        failure_ = std::current_exception();
+        return SiteAction::kBreak;
+    }
     if (!spend()) return SiteAction::kHang;
     const bool watched = monitor_ != nullptr && monitor_->at(site, arg0, arg1);
     if (break_ == position_) {

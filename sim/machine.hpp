@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -118,6 +119,7 @@ public:
     /// A write by the host. It is recorded with its place in the step, so that a replay makes it again.
     bool host_write(PhysAddr a, std::span<const u8> bytes);
     RamReader reader() const;
+    TouchedFrames touched();
     /// The running kernel's object in RAM; null when none runs.
     const Kernel* kernel() const;
     const OwnershipMap& ownership() const { return ownership_; }
@@ -222,6 +224,7 @@ private:
     bool parked_ = false;  // the runner holds the waiting kernel's command loop
 
     // This step.
+    std::exception_ptr failure_;  // of host code that ran inside a schedule point
     u64 calls_left_ = 0;
     std::array<u64, kSiteCount> seen_{};
     SiteHit position_;

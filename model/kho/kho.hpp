@@ -17,7 +17,7 @@ struct Kernel;
 inline constexpr u32 kKhoOrders = 53;  // 64 - 12 + 1: any order a 64-bit address allows
 inline constexpr u32 kReserveMemMax = 8;
 inline constexpr u32 kReserveMemNameMax = 16;  // with NUL
-inline constexpr u32 kSubtreesMax = 96;
+inline constexpr u32 kSubtreesMax = 128;  // more than a root FDT page holds, whatever their names
 
 /// The runtime tracker (not ABI): per order a radix tree from bitmap index to bitmap (tracker.hpp).
 struct KhoTracker {
@@ -101,7 +101,7 @@ Status unpreserve_folio(Kernel& k, PhysAddr folio);
 Status unpreserve_pages(Kernel& k, PhysAddr start, u64 pages);
 /// The split of a run into blocks (§3.2): order = min(ctz(pfn), floor_log2(pages left)).
 Order block_order(Pfn pfn, u64 pages_left);
-/// A child of the root FDT, written at every finalise: EEXIST, ENOSPC (name longer than 31 or more than kSubtreesMax),
+/// A child of the root FDT, written at every finalise: EEXIST, ENOMEM (name longer than 31, or no room),
 /// EINVAL (empty, or not a node name), EBUSY, EOPNOTSUPP. The blob's memory is not preserved by this.
 Status add_subtree(Kernel& k, std::string_view name, PhysAddr blob);
 /// Takes back the subtree with this blob; no such subtree is no error (§2.1). These generations offer it to nobody but

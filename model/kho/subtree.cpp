@@ -26,7 +26,7 @@ Status add_subtree(Kernel& k, std::string_view name, PhysAddr blob) {
     BATON_ASSERT(kho.subtree_count <= kSubtreesMax);
     for (u32 i = 0; i < kho.subtree_count; ++i)
         if (name_of(kho.subtrees[i]) == name) return fail(Errno::kEEXIST);
-    if (name.size() >= sizeof(KhoSubtree::name) || kho.subtree_count == kSubtreesMax) return fail(Errno::kENOSPC);
+    if (name.size() >= sizeof(KhoSubtree::name) || kho.subtree_count == kSubtreesMax) return fail(Errno::kENOMEM);
     KhoSubtree& subtree = kho.subtrees[kho.subtree_count++];
     subtree = {.name = {}, .blob = blob};
     std::copy(name.begin(), name.end(), subtree.name);

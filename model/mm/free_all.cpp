@@ -124,6 +124,7 @@ void set_cma(Kernel& k, PhysRange range, bool release) {
     const bool ready = k.pages.ready != 0;
     BATON_ASSERT(!release || ready);
     for (u64 p = align_down(g.pfn_of(range.start).value, step); g.phys_of({p}) < range.end(); p += step) {
+        platform::charge(Work::kBuddyOps, 0);  // the range comes from RAM and may be anything
         if (section_of(k, {p}) == nullptr) continue;
         if (ready)
             retype_pageblock(k, {p}, MigrateType::kCma);

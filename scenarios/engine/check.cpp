@@ -75,9 +75,9 @@ private:
                 if (is<step::Continue>()) wrong("there is nothing to continue", "a step before it needs \"break\"");
                 break;
             case Life::kStopped:
-                if (!host && !is<step::Continue>())
+                if ((!host && !is<step::Continue>()) || is<step::Load>())
                     wrong(fmt::format("step {} stands at a break when step \"{}\" comes", since_, step_->name),
-                          "only poke, expect, save, load and continue can follow a break");
+                          "only poke, expect, save and continue can follow a break");
                 break;
             case Life::kGone:
                 if (!host)

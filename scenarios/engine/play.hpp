@@ -23,6 +23,9 @@ struct Unusable {
     std::string message;
 };
 
+/// The scenario ended, or failed, while a kernel stood at a break.
+struct StoppedAtBreak {};
+
 /// XXH3-128 of each frame that was handed over, taken at the jump: the second oracle, which no kernel can influence.
 using sim::FrameHashes;
 
@@ -48,6 +51,8 @@ private:
     std::optional<Reply> send(Op op, std::initializer_list<u64> args = {}, std::string_view text = {});
     /// The same for host bookkeeping: must succeed, else a finding.
     std::optional<Reply> ask(Query what, u64 index = 0);
+    /// Plays the steps that follow a break, up to the `continue`, and goes on; never returns kBreak.
+    sim::Outcome through_breaks(sim::Outcome outcome);
     /// Judges an outcome against what the step expects. True if it ended as a success that the step may build on.
     bool judge(const Step& step, const sim::Outcome& outcome);
     bool judge_fault(const Step& step, const sim::Fault& fault);
@@ -118,6 +123,7 @@ private:
     std::vector<Region> regions_;
     std::map<u32, sim::ImageFile> images_;
 
+    std::size_t next_ = 0;             // index of the step to come
     const Step* step_ = nullptr;       // being played
     const Step* suspended_ = nullptr;  // stopped at its break
     bool ended_as_expected_ = false;   // the step met its expect_error or expect_verdict

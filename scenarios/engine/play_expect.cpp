@@ -159,8 +159,9 @@ void Play::play(const step::Expect& a) {
                               a.preserved_blocks || a.preserved_pages || a.generation || a.initrd_intact;
     const bool content_only =
         !a.region.empty() && a.intact && !a.reserved && !a.free && !a.order && !a.tails && !a.refcount;
-    if (dead_ && needs_kernel && !content_only) {
-        finding(*step_, "no kernel is left to ask");
+    if (needs_kernel && !content_only && (dead_ || !machine().waiting())) {
+        finding(*step_, dead_ ? "no kernel is left to ask" : "a kernel at a break cannot be asked",
+                "region with intact, log and no_log need no kernel");
         return;
     }
     expect_region(a);

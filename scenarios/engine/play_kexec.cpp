@@ -90,7 +90,7 @@ void Play::play(const step::Boot& a) {
                                                       geometry_of(cell_.arch).name)};
     try {
         const std::vector<u8> ramdisk = initrd(a.initrd_bytes);
-        judge(*step_, machine_->boot(image(a.kernel), a.command_line.value_or(spec.command_line), ramdisk));
+        judge(*step_, through_breaks(machine_->boot(image(a.kernel), a.command_line.value_or(spec.command_line), ramdisk)));
     } catch (const sim::LoaderError& e) {
         throw Unusable{Verdict::kBadInput, e.what()};
     }
@@ -127,7 +127,7 @@ void Play::play(const step::KexecFileLoad& a) {
     const bool loaded = send(Op::kKexecFileLoad, {*kernel, ramdisk.value_or(kexec::kNoFile)},
                              a.command_line.value_or(spec.command_line))
                             .has_value();
-    if (suspended_ != nullptr || dead_) return;
+    if (dead_) return;
     // The files are closed whatever came of the load.
     machine().command(Op::kFileFree, {*kernel});
     if (ramdisk) machine().command(Op::kFileFree, {*ramdisk});
@@ -145,7 +145,8 @@ PhysAddr Play::next_boot_data() {
     if (machine().geometry().isa == Isa::kAArch64) return {image.argument};
     // x86-64 order: [scratch array,] purgatory, boot params, kernel, initrd (specs/kexec.md §5.1).
     const u32 first = image.segment_count != 0 && image.kho_scratch == image.segments[0].mem ? 1 : 0;
-    return first + 1 < image.segment_count ? image.segments[first + 1].mem : PhysAddr{};
+    const u32 count = std::min(image.segment_count, kKexecSegmentsMax);
+    return first + 1 < count ? image.segments[first + 1].mem : PhysAddr{};
 }
 
 // The last moment the old kernel runs: what it hands over, and a hash of every frame that must survive.
@@ -160,7 +161,7 @@ void Play::remember_handed_over() {
     const bool kho = image.kho_fdt.value != 0;
     const bool x86 = machine().geometry().isa == Isa::kX86_64;
     static constexpr std::string_view kX86Names[] = {"purgatory", "boot params", "kernel", "initrd"};
-    for (u32 i = 0; i < image.segment_count; ++i) {
+    for (u32 i = 0; i < std::min(image.segment_count, kKexecSegmentsMax); ++i) {
         const KexecSegment& s = image.segments[i];
         const bool array = i == 0 && image.kho_scratch_bytes != 0 && image.kho_scratch == s.mem;
         const u32 n = i - (image.kho_scratch_bytes != 0 ? 1 : 0);
@@ -192,17 +193,22 @@ void Play::check_handed_over(const Step& step) {
     FrameHashes now;
     for (const PhysRange& r : handed_ranges_) machine().hash_frames(r, now);
     u64 changed = 0;
+    u64 poked = 0;
     PhysAddr first{};
     for (const auto& [frame, hash] : now) {
         // A frame that nothing had written at the jump held what it held at power-on.
         const auto before = handed_over_.find(frame);
         if (hash == (before != handed_over_.end() ? before->second : machine().untouched_frame_hash())) continue;
-        if (poked_.contains(frame)) continue;
-        if (changed++ == 0) first = {frame << kFrameShift};
+        if (poked_.contains(frame))
+            ++poked;
+        else if (changed++ == 0)
+            first = {frame << kFrameShift};
     }
     if (changed != 0)
         finding(step, fmt::format("{} preserved frames changed during the handover", changed),
                 fmt::format("the first is {}", hex(first)));
+    else if (poked != 0)
+        verified(fmt::format("{} handed-over frames changed, all by the scenario's own pokes", poked));
     else
         verified(fmt::format("{} handed-over pages hash the same before exec and after boot", hop_.pages));
 }
@@ -220,9 +226,13 @@ void Play::arrived(const Step& step) {
     running_ = *loaded_;
     running_initrd_bytes_ = loaded_initrd_bytes_;
     loaded_.reset();
-    // The new kernel knows its reserve_mem regions by name only.
-    for (Region& r : regions_)
-        if (r.reserve_mem) r.blocks.clear();
+    // The new kernel knows its reserve_mem regions by name only; what it does not know stays where it was last seen.
+    for (Region& r : regions_) {
+        if (!r.reserve_mem) continue;
+        const sim::Outcome o = machine().command(Op::kReserveMemFind, {}, r.name);
+        r.known = o.kind == sim::Outcome::Kind::kReply && o.reply.error == 0;
+        if (r.known) r.blocks = {{{o.reply.values[0]}, o.reply.values[1] / page_size()}};
+    }
 }
 
 void Play::play(const step::Exec&) {
@@ -231,29 +241,23 @@ void Play::play(const step::Exec&) {
         collect_log();
         boot_log_start_ = result_.log.size();
     });
-    const sim::Outcome outcome = machine().command(Op::kExec);
+    const sim::Outcome outcome = through_breaks(machine().command(Op::kExec));
     const bool arrives = judge(*step_, outcome) && outcome.kind == sim::Outcome::Kind::kBooted;
     if (arrives || (dead_ && !hop_.segments.empty())) arrived(*step_);
 }
 
+// Of a machine that was loaded at its break: the step it stands in belongs to the scenario that saved it.
 void Play::play(const step::Continue&) {
-    const Step& step = suspended_ != nullptr ? *suspended_ : *step_;
     if (!machine().at_break()) {
         finding(*step_, "nothing stands at a break",
                 "continue follows a step with `break`, or `load` of such a machine");
         return;
     }
-    suspended_ = nullptr;
+    machine().add_action({Site::kKexecJump, 1}, [this] { remember_handed_over(); });
     if (step_->break_at) machine().set_break({step_->break_at->site, step_->break_at->nth});
-    const sim::Outcome outcome = machine().proceed();
-    const Step* outer = step_;
-    step_ = &step;
-    const bool good = judge(step, outcome);
-    const bool was_exec =
-        std::holds_alternative<step::Exec>(step.action) || outcome.kind == sim::Outcome::Kind::kBooted;
-    if (was_exec && loaded_ && (good || dead_)) arrived(step);
-    check_expected_end(step);
-    step_ = outer;
+    const sim::Outcome outcome = through_breaks(machine().proceed());
+    const bool good = judge(*step_, outcome);
+    if (outcome.kind == sim::Outcome::Kind::kBooted && good && loaded_) arrived(*step_);
 }
 
 void Play::play(const step::SubtreeAdd& a) {
@@ -286,7 +290,17 @@ void Play::play(const step::SubtreeGet& a) {
 
 std::vector<u8> Play::run_state() const {
     const auto name_of = [&](u32 kernel) { return scenario_.kernels[kernel].name; };
-    return nlohmann::json::to_cbor({{"running", name_of(running_)},
+    nlohmann::json ranges = nlohmann::json::array();
+    for (const PhysRange& r : handed_ranges_) ranges.push_back({r.start.value, r.size});
+    nlohmann::json hashes = nlohmann::json::array();
+    for (const auto& [frame, hash] : handed_over_) hashes.push_back({frame, hash.high(), hash.low()});
+    return nlohmann::json::to_cbor({{"ranges", ranges},
+                                    {"hashes", hashes},
+                                    {"poked", poked_},
+                                    {"pages", hop_.pages},
+                                    {"blocks", hop_.blocks},
+                                    {"fdt", hop_.fdt.value},
+                                    {"running", name_of(running_)},
                                     {"loaded", loaded_ ? name_of(*loaded_) : ""},
                                     {"running_initrd_bytes", running_initrd_bytes_},
                                     {"loaded_initrd_bytes", loaded_initrd_bytes_}});
@@ -301,7 +315,19 @@ void Play::set_run_state(std::span<const u8> bytes) {
         return 0u;
     };
     running_ = index_of(state.at("running"));
+    loaded_.reset();
     if (const std::string name = state.at("loaded"); !name.empty()) loaded_ = index_of(name);
+    handed_ranges_.clear();
+    for (const auto& r : state.at("ranges")) handed_ranges_.push_back({{r.at(0).get<u64>()}, r.at(1).get<u64>()});
+    handed_over_.clear();
+    for (const auto& h : state.at("hashes"))
+        handed_over_[h.at(0).get<u64>()] = {static_cast<sim::u128>(h.at(1).get<u64>()) << 64 | h.at(2).get<u64>()};
+    poked_ = state.at("poked").get<std::set<u64>>();
+    hop_ = {};
+    hop_.pages = state.at("pages");
+    hop_.blocks = state.at("blocks");
+    hop_.bytes = hop_.pages * page_size();
+    hop_.fdt = {state.at("fdt").get<u64>()};
     running_initrd_bytes_ = state.at("running_initrd_bytes");
     loaded_initrd_bytes_ = state.at("loaded_initrd_bytes");
 }
@@ -327,7 +353,6 @@ void Play::play(const step::Load& a) {
         set_run_state(loaded.file.component("run").rest());
         log_seen_ = boot_log_start_ = 0;
         dead_ = false;
-        suspended_ = nullptr;
         if (loaded.outcome && loaded.outcome->kind == sim::Outcome::Kind::kFault) judge(*step_, *loaded.outcome);
     } catch (const sim::SaveError& e) {
         throw Unusable{Verdict::kBadInput, e.what()};

@@ -11,22 +11,21 @@ namespace baton::scenarios {
 
 Region* Play::region(std::string_view name) {
     const auto found = std::find_if(regions_.begin(), regions_.end(), [&](const Region& r) { return r.name == name; });
-    if (found != regions_.end() && !found->blocks.empty()) return &*found;
-    const sim::Outcome o = machine().command(Op::kReserveMemFind, {}, name);
-    if (o.kind != sim::Outcome::Kind::kReply || o.reply.error != 0) {
-        finding(*step_, fmt::format("the running kernel has no region {}", name),
-                "no alloc step made it, and its reserve_mem= did not either");
-        return nullptr;
+    if (found != regions_.end() && found->known) return &*found;
+    const bool can_ask = found == regions_.end() && machine_ && machine().waiting();
+    if (can_ask) {
+        const sim::Outcome o = machine().command(Op::kReserveMemFind, {}, name);
+        if (o.kind == sim::Outcome::Kind::kReply && o.reply.error == 0) {
+            Region r{.name = std::string(name), .kind = BlockKind::kPages, .reserve_mem = true};
+            r.blocks = {{{o.reply.values[0]}, o.reply.values[1] / page_size()}};
+            r.original = r.blocks;
+            regions_.push_back(std::move(r));
+            return &regions_.back();
+        }
     }
-    Region r{.name = std::string(name), .kind = BlockKind::kPages, .reserve_mem = true};
-    r.blocks = {{{o.reply.values[0]}, o.reply.values[1] / page_size()}};
-    if (found != regions_.end()) {
-        found->blocks = r.blocks;
-        return &*found;
-    }
-    r.original = r.blocks;
-    regions_.push_back(std::move(r));
-    return &regions_.back();
+    finding(*step_, fmt::format("the running kernel has no region {}", name),
+            "no alloc step made it, and its reserve_mem= did not either");
+    return nullptr;
 }
 
 void Play::play(const step::Alloc& a) {
@@ -101,9 +100,8 @@ PhysAddr Play::resolve(const PlaceName& place) {
     const Kernel* k = machine().kernel();
     if (place.kind == PlaceKind::kPhys) return place.phys;
     if (place.kind == PlaceKind::kRegion) {
-        const auto r =
-            std::find_if(regions_.begin(), regions_.end(), [&](const Region& x) { return x.name == place.region; });
-        return r != regions_.end() && !r->blocks.empty() ? r->blocks[0].phys : PhysAddr{};
+        const Region* r = region(place.region);
+        return r != nullptr && !r->blocks.empty() ? r->blocks[0].phys : PhysAddr{};
     }
     if (k == nullptr) return {};
     const Kimage& image = k->kexec.image;
@@ -113,7 +111,7 @@ PhysAddr Play::resolve(const PlaceName& place) {
         case PlaceKind::kKhoFirstChunk: return k->kho.first_chunk;
         case PlaceKind::kKexecList: return {image.head & ~(page_size() - 1)};
         case PlaceKind::kSegment:
-            return place.segment < image.segment_count ? image.segments[place.segment].mem : PhysAddr{};
+            return place.segment < std::min(image.segment_count, kKexecSegmentsMax) ? image.segments[place.segment].mem : PhysAddr{};
         case PlaceKind::kBootKhoFdt:
         case PlaceKind::kBootKhoScratch: return next_boot_data();
         default: return {};
@@ -127,18 +125,27 @@ void Play::poke(const Poke& poke, PhysAddr base) {
         base = !boot ? PhysAddr{} : kind == PlaceKind::kBootKhoFdt ? boot->fdt_field : boot->scratch_field;
     }
     PhysAddr at = base + poke.offset;
+    bool inside = at >= base;
     if (kind == PlaceKind::kRegion) {
-        // A region's blocks count as one run of bytes; a poke does not cross a block.
+        // A region's blocks count as one run of bytes; a poke stays inside one block.
         const auto r = std::find_if(regions_.begin(), regions_.end(),
                                     [&](const Region& x) { return x.name == poke.target.region; });
         u64 skip = poke.offset;
+        inside = false;
         for (const Block& b : r != regions_.end() ? r->blocks : std::vector<Block>{}) {
-            if (skip < b.pages * page_size()) {
+            const u64 block_bytes = b.pages * page_size();
+            if (skip < block_bytes) {
                 at = b.phys + skip;
+                inside = poke.bytes.size() <= block_bytes - skip;
                 break;
             }
-            skip -= b.pages * page_size();
+            skip -= block_bytes;
         }
+    }
+    if (base.value != 0 && !inside) {
+        finding(poke.place, fmt::format("the poke does not lie inside one block of {}", to_text(poke.target)),
+                fmt::format("offset {}, {} bytes", poke.offset, poke.bytes.size()));
+        return;
     }
     std::vector<u8> bytes = poke.bytes;
     std::vector<u8> old(bytes.size());

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "model/kernel.hpp"
 #include "scenarios/engine/play.hpp"
@@ -138,7 +139,7 @@ bool Play::judge_error(const Step& step, Errno error) {
 bool Play::judge(const Step& step, const sim::Outcome& outcome) {
     switch (outcome.kind) {
         case sim::Outcome::Kind::kFault: return judge_fault(step, outcome.fault);
-        case sim::Outcome::Kind::kBreak: suspended_ = &step; return false;
+        case sim::Outcome::Kind::kBreak: break;  // through_breaks() leaves none
         case sim::Outcome::Kind::kReply:
             if (outcome.reply.error != 0) return judge_error(step, static_cast<Errno>(outcome.reply.error));
             return true;
@@ -147,8 +148,35 @@ bool Play::judge(const Step& step, const sim::Outcome& outcome) {
     return false;
 }
 
+// A kernel stands inside a schedule point: what the scenario does next happens there, on top of the step under way,
+// until a `continue`. So a step goes on exactly where it was, however many commands it has left.
+sim::Outcome Play::through_breaks(sim::Outcome outcome) {
+    while (outcome.kind == sim::Outcome::Kind::kBreak) {
+        const Step* const broken = step_;
+        suspended_ = broken;
+        const Step* resume = nullptr;
+        while (resume == nullptr) {
+            if (next_ == scenario_.steps.size()) throw StoppedAtBreak{};
+            const Step& step = scenario_.steps[next_++];
+            if (std::holds_alternative<step::Continue>(step.action)) {
+                resume = &step;
+            } else {
+                play_step(step);
+                if (failed()) throw StoppedAtBreak{};
+            }
+            ++result_.steps_done;
+        }
+        step_ = broken;
+        suspended_ = nullptr;
+        ended_as_expected_ = false;
+        if (resume->break_at) machine().set_break({resume->break_at->site, resume->break_at->nth});
+        outcome = machine().proceed();
+    }
+    return outcome;
+}
+
 void Play::check_expected_end(const Step& step) {
-    if (ended_as_expected_ || failed() || suspended_ != nullptr) return;
+    if (ended_as_expected_ || failed()) return;
     if (step.outcome.error)
         finding(step.outcome.place, fmt::format("{} succeeded", step.name),
                 fmt::format("expected {}", errno_name(*step.outcome.error)));
@@ -158,7 +186,7 @@ void Play::check_expected_end(const Step& step) {
 }
 
 std::optional<Reply> Play::send(Op op, std::initializer_list<u64> args, std::string_view text) {
-    const sim::Outcome outcome = machine().command(op, args, text);
+    const sim::Outcome outcome = through_breaks(machine().command(op, args, text));
     if (!judge(*step_, outcome)) return std::nullopt;
     return outcome.reply;
 }
@@ -169,6 +197,8 @@ std::optional<Reply> Play::ask(Query what, u64 index) {
     if (outcome.kind == sim::Outcome::Kind::kFault) {
         dead_ = true;
         finding(*step_, fault_text(outcome.fault), "while the kernel was asked about itself");
+    } else if (outcome.kind == sim::Outcome::Kind::kReply) {
+        finding(*step_, fmt::format("the kernel cannot say: {}", errno_name(static_cast<Errno>(outcome.reply.error))));
     }
     return std::nullopt;
 }
@@ -195,19 +225,20 @@ void Play::collect_phases() {
 void Play::play_step(const Step& step) {
     step_ = &step;
     ended_as_expected_ = false;
-    const bool continues = std::holds_alternative<step::Continue>(step.action);
     const bool host_only =
         std::holds_alternative<step::HostPoke>(step.action) || std::holds_alternative<step::Save>(step.action);
-    if (suspended_ != nullptr && !continues && !host_only) {
-        finding(step, fmt::format("{} while step {} stands at its break", step.name, suspended_->index + 1),
-                "only poke, save and continue can follow a break");
+    const bool at_break = machine_ && machine_->at_break();
+    if (at_break && !host_only && !std::holds_alternative<step::Expect>(step.action) &&
+        !std::holds_alternative<step::Continue>(step.action)) {
+        finding(step, fmt::format("{} while the kernel stands at a break", step.name),
+                "only poke, expect, save and continue can follow a break");
         return;
     }
     if (dead_ && !std::holds_alternative<step::Expect>(step.action) && !host_only) {
         finding(step, fmt::format("no kernel is left for {}", step.name));
         return;
     }
-    if (machine_ && suspended_ == nullptr) {
+    if (machine_ && !at_break) {
         machine_->begin_step();
         if (step.break_at) machine_->set_break({step.break_at->site, step.break_at->nth});
         schedule_pokes(step);
@@ -219,14 +250,20 @@ void Play::play_step(const Step& step) {
 
 RunResult Play::run() {
     try {
-        for (const Step& step : scenario_.steps) {
-            if (options_.on_step) options_.on_step(step.index);
-            play_step(step);
-            if (failed()) break;
-            ++result_.steps_done;
+        try {
+            while (next_ < scenario_.steps.size() && !failed()) {
+                const Step& step = scenario_.steps[next_++];
+                if (options_.on_step) options_.on_step(step.index);
+                play_step(step);
+                if (!failed()) ++result_.steps_done;
+            }
+        } catch (const StoppedAtBreak&) {
+            if (!failed()) {
+                verified(fmt::format("stopped at the break of step {}", suspended_->index + 1));
+                ++result_.steps_done;
+            }
         }
-        if (!failed() && suspended_ != nullptr)
-            verified(fmt::format("stopped at the break of step {}", suspended_->index + 1));
+        if (machine_) collect_log();
         result_.verdict = failed() ? Verdict::kFail : Verdict::kPass;
     } catch (const Unusable& e) {
         result_.verdict = e.verdict;

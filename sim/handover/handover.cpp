@@ -18,6 +18,7 @@ namespace {
 
 inline constexpr u64 kScratchAreasMax = 4096;
 inline constexpr u64 kChunksMax = 1u << 20;
+inline constexpr u64 kBlocksMax = 1u << 24;  // 16 Mi blocks: 64 GiB in single pages
 inline constexpr u64 kBlobBytesMax = 2 * kMiB;
 
 // A flattened tree at `a`, by its totalsize; empty unless libfdt finds it well formed.
@@ -81,6 +82,7 @@ void add_blocks(const kho::ChunkEntry& entry, u32 order, const std::vector<u8>& 
         u64 word;
         std::memcpy(&word, bitmap.data() + word_at, sizeof(word));
         for (; word != 0; word &= word - 1) {
+            if (out.blocks.size() == kBlocksMax) return;
             const u64 bit = word_at * 8 + ctz(word);
             out.blocks.push_back({entry.phys_start + shl(bit, order + g.page_shift), {order}});
             out.pages += shl(1, order);
@@ -132,6 +134,10 @@ void read_tracker(const Geometry& g, const Rules& rules, const RamReader& read, 
         std::memcpy(&at, page.bytes.data(), sizeof(at));
         out.tracker.push_back(page);
         read_chunk(page, g, rules, read, out);
+        if (out.blocks.size() == kBlocksMax) {
+            out.warnings.push_back(fmt::format("more than {} blocks; the rest is not looked at", kBlocksMax));
+            return;
+        }
     }
 }
 
@@ -171,7 +177,7 @@ Handover read_handover(const BootHandover& boot, const Geometry& g, const Rules&
 }
 
 std::string handover_hash(const BootHandover& boot, const Handover& handover, const Geometry& g,
-                          const RamReader& read) {
+                          const TouchedFrames& touched) {
     PieceHash hash;
     hash.add(Tag::kRootFdt, handover.root_fdt.phys, handover.root_fdt.bytes);
     for (const HandoverPiece& p : handover.sub_fdts) hash.add(Tag::kSubFdt, p.phys, p.bytes);
@@ -182,13 +188,11 @@ std::string handover_hash(const BootHandover& boot, const Handover& handover, co
     std::sort(blocks.begin(), blocks.end(), [](const HandoverBlock& a, const HandoverBlock& b) {
         return a.phys != b.phys ? a.phys < b.phys : a.order < b.order;
     });
-    std::vector<u8> page(g.page_size());
-    for (const HandoverBlock& b : blocks)
-        for (u64 i = 0; i < b.order.pages(); ++i)
-            if (const PhysAddr a = b.phys + i * page.size(); read(a, page))
-                hash.add(Tag::kPreserved, a, page);
-            else
-                break;
+    for (const HandoverBlock& b : blocks) {
+        const u64 bytes = shl(1, b.order.value + g.page_shift);
+        hash.add(Tag::kPreserved, b.phys, {reinterpret_cast<const u8*>(&bytes), sizeof(bytes)});
+        touched({b.phys, bytes}, [&](PhysAddr a, std::span<const u8> frame) { hash.add(Tag::kPreserved, a, frame); });
+    }
     return hash.hex();
 }
 

@@ -19,6 +19,9 @@ namespace baton::sim {
 /// Copies bytes of physical memory; false if any of them is not RAM.
 using RamReader = std::function<bool(PhysAddr, std::span<u8>)>;
 
+/// Calls back with every 4 KiB frame of a range that anything ever wrote, ascending; frames that are not RAM are left out.
+using TouchedFrames = std::function<void(PhysRange, const std::function<void(PhysAddr, std::span<const u8>)>&)>;
+
 /// What the boot protocol hands to the next kernel, with the bytes that say so.
 struct BootHandover {
     PhysAddr fdt;
@@ -70,6 +73,6 @@ Handover read_handover(const BootHandover& boot, const Geometry& geometry, const
 /// XXH3-128 over (tag, phys, bytes) of every piece and of the preserved pages, ascending (decision D4), as 32 hex
 /// digits.
 std::string handover_hash(const BootHandover& boot, const Handover& handover, const Geometry& geometry,
-                          const RamReader& read);
+                          const TouchedFrames& touched);
 
 }  // namespace baton::sim

@@ -7,6 +7,7 @@
 // of the top bitmap.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 
@@ -27,6 +28,17 @@ public:
         words_[word] |= bits;
         summary_[word >> 6] |= u64{1} << (word & 63);
         top_[word >> 18] |= u64{1} << ((word >> 12) & 63);
+    }
+    /// The first member at or after `frame`, or `last` + 1 if there is none up to `last`, which must be a frame.
+    u64 next(u64 frame, u64 last) const {
+        while (frame <= last) {
+            if (const u64 bits = words_[frame >> 6] >> (frame & 63); bits != 0)
+                return std::min(frame + static_cast<u64>(std::countr_zero(bits)), last + 1);
+            frame = (frame | 63) + 1;
+            // A bit of the summary is 256 KiB: skip 16 MiB at a time where nothing is.
+            while (frame <= last && (frame & 4095) == 0 && summary_[frame >> 12] == 0) frame += 4096;
+        }
+        return last + 1;
     }
     bool empty() const;
     u64 count() const;

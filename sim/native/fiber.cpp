@@ -94,7 +94,7 @@ void Fiber::start(std::function<void()> entry) {
 
 Fiber::Back Fiber::resume() {
     Fiber* const outer = std::exchange(FiberGuard::running, this);
-    overflowed_ = false;
+    back_ = Back::kSuspended;
 #if BATON_ASAN
     __sanitizer_start_switch_fiber(&caller_fake_stack_, mapping_ + kGuardBytes, kStackBytes);
 #endif
@@ -104,12 +104,13 @@ Fiber::Back Fiber::resume() {
 #endif
     context_ = t.fctx;
     FiberGuard::running = outer;
-    return overflowed_ ? Back::kOverflowed : Back::kSuspended;
+    return back_;
 }
 
 void Fiber::on_fault(const void* address) {
-    if (!in_guard(address)) return;
-    overflowed_ = true;
+    if (!in_guard(address) && !own_faults_) return;
+    back_ = in_guard(address) ? Back::kOverflowed : Back::kFaulted;
+    fault_address_ = address;
     leave();
 }
 

@@ -20,9 +20,14 @@ public:
 
     /// Drops whatever ran and makes `entry` the next thing to run; it must never return.
     void start(std::function<void()> entry);
-    enum class Back { kSuspended, kOverflowed };
-    /// Switches to the fiber; returns when it suspends or leaves, or when it ran off its stack: then it is gone.
+    enum class Back { kSuspended, kOverflowed, kFaulted };
+    /// Switches to the fiber; returns when it suspends or leaves. When it ran off its stack, or touched an address that
+    /// is not mapped while own_faults() is on, it is gone.
     Back resume();
+    /// Whether a segmentation fault on the fiber is its own, and not of host code that it called.
+    void own_faults(bool on) { own_faults_ = on; }
+    /// After kFaulted: what was touched.
+    const void* fault_address() const { return fault_address_; }
     /// Called on the fiber: switches back to whoever resumed it.
     void suspend();
     /// Called on the fiber, for good: it will not be resumed again.
@@ -31,14 +36,16 @@ public:
     bool in_guard(const void* address) const;
 
 private:
-    /// From the signal handler: the access to `address` faulted. Does not return if it was this fiber's guard.
+    /// From the signal handler: the access to `address` faulted. Returns if that is not this fiber's doing.
     void on_fault(const void* address);
 
     std::byte* mapping_ = nullptr;
     void* context_ = nullptr;  // the fiber's, while it is suspended
     void* caller_ = nullptr;   // the resumer's, while the fiber runs
     std::function<void()> entry_;
-    bool overflowed_ = false;
+    Back back_ = Back::kSuspended;
+    bool own_faults_ = false;
+    const void* fault_address_ = nullptr;
     const void* caller_stack_ = nullptr;
     std::size_t caller_stack_bytes_ = 0;
     void* caller_fake_stack_ = nullptr;

@@ -19,9 +19,16 @@ Stop NativeRunner::run() {
     NativeHost* const outer_host = std::exchange(native_host, self);
     const platform::RamView outer_ram = std::exchange(platform::ram_view, ram_);
     stop_ = {};
-    if (fiber_.resume() == Fiber::Back::kOverflowed) {
+    fiber_.own_faults(true);
+    const Fiber::Back back = fiber_.resume();
+    fiber_.own_faults(false);
+    if (back == Fiber::Back::kOverflowed) {
         stop_.kind = Stop::Kind::kFault;
         stop_.fault = {.kind = Fault::Kind::kStackOverflow};
+    } else if (back == Fiber::Back::kFaulted) {
+        // A wild pointer of the kernel itself. Where it points depends on the host, so the verdict does not say.
+        stop_.kind = Stop::Kind::kFault;
+        stop_.fault = {.kind = in_machine_code_ ? Fault::Kind::kTripleFault : Fault::Kind::kBadAccess};
     }
     platform::ram_view = outer_ram;
     native_host = outer_host;
@@ -79,7 +86,13 @@ void NativeRunner::obey(SiteAction action) {
     }
 }
 
-void NativeRunner::at(Site site, u64 arg0, u64 arg1) { obey(services_.at(site, arg0, arg1)); }
+// What the machine does at a schedule point is host code: a fault in it is a bug of the simulator.
+void NativeRunner::at(Site site, u64 arg0, u64 arg1) {
+    fiber_.own_faults(false);
+    const SiteAction action = services_.at(site, arg0, arg1);
+    fiber_.own_faults(true);
+    obey(action);
+}
 void NativeRunner::charge(Work work, u64 amount) { obey(services_.charge(work, amount)); }
 
 u64 NativeRunner::mmio_read(PhysAddr reg, u32 width) {

@@ -84,7 +84,7 @@ TEST_CASE("handover: the observer sees the blocks that were preserved, and the h
         // 11 folios, the FDT page, the reserve_mem blob and its region.
         REQUIRE(blocks.size() == 14);
         const Geometry& geometry = geometry_of(g);
-        const auto hash = [&] { return sim::handover_hash(seen.boot, seen.handover, geometry, h.box->reader()); };
+        const auto hash = [&] { return sim::handover_hash(seen.boot, seen.handover, geometry, h.box->touched()); };
         const std::string first = hash();
         // The last folio is not zero pages only: flip one of its bytes, then put it back.
         const PhysAddr victim = h.folios[10] + 4 * kMiB - 1;
@@ -97,13 +97,13 @@ TEST_CASE("handover: the observer sees the blocks that were preserved, and the h
         REQUIRE(hash() == first);
         sim::Handover other = seen.handover;
         other.tracker[0].bytes[100] ^= 1;
-        REQUIRE(sim::handover_hash(seen.boot, other, geometry, h.box->reader()) != first);
+        REQUIRE(sim::handover_hash(seen.boot, other, geometry, h.box->touched()) != first);
         other = seen.handover;
         other.scratch_array.phys += 16;
-        REQUIRE(sim::handover_hash(seen.boot, other, geometry, h.box->reader()) != first);
+        REQUIRE(sim::handover_hash(seen.boot, other, geometry, h.box->touched()) != first);
         sim::BootHandover boot = seen.boot;
         boot.record[20] ^= 1;
-        REQUIRE(sim::handover_hash(boot, seen.handover, geometry, h.box->reader()) != first);
+        REQUIRE(sim::handover_hash(boot, seen.handover, geometry, h.box->touched()) != first);
     }
 }
 
