@@ -49,10 +49,12 @@ public:
         app_.footer(kFooter);
         app_.get_formatter()->column_width(32);
         add_run();
+        add_compare();
         add_list();
         add_check();
         add_points();
         add_trace();
+        add_gdb();
         CLI::App* help = app_.add_subcommand("help", "Explain a verb");
         help->add_option("VERB", help_verb_, "which one; all if left out");
         help->callback([this] { verb_ = [this] { return show_help(); }; });
@@ -78,6 +80,14 @@ private:
         verb->add_flag("-v,--verbose", run_.verbose, "every run in full, with the kernel log");
         add_json(verb, run_.json);
         verb->callback([this] { verb_ = [this] { return run(run_); }; });
+    }
+    void add_compare() {
+        CLI::App* verb = app_.add_subcommand("compare", "Play scenarios natively and as machine code: the same bytes?");
+        verb->add_option("FILE|DIR", compare_.paths, "scenario files, and folders of them")->required();
+        verb->add_option("--arch", compare_.archs, "only machines of this architecture")->delimiter(',');
+        verb->add_option("--seed", compare_.seeds, "instead of what the scenario says")->delimiter(',');
+        add_json(verb, compare_.json);
+        verb->callback([this] { verb_ = [this] { return compare(compare_); }; });
     }
     void add_list() {
         CLI::App* verb = app_.add_subcommand("list", "List scenarios, or what a scenario can name");
@@ -116,6 +126,15 @@ private:
         verb->callback([this] { verb_ = [this] { return trace(trace_); }; });
     }
 
+    void add_gdb() {
+        CLI::App* verb = app_.add_subcommand("gdb", "Play a scenario on a guest under GDB");
+        add_choice(verb, gdb_.run);
+        verb->add_option("--at", gdb_.at, "SITE[#k][+n]: where to wait for GDB; the first point if left out");
+        CLI::Option* port = verb->add_option("--port", gdb_.port, "listen here on 127.0.0.1; any port if left out");
+        verb->add_flag("--stdio", gdb_.stdio, "for GDB's `target remote | baton gdb FILE --stdio`")->excludes(port);
+        verb->callback([this] { verb_ = [this] { return gdb(gdb_); }; });
+    }
+
     Exit show_help() {
         if (help_verb_.empty()) return print(app_.help(), Exit::kPass);
         for (const CLI::App* verb : app_.get_subcommands([](const CLI::App*) { return true; }))
@@ -126,10 +145,12 @@ private:
 
     CLI::App app_{"Baton: simulates kernel handover across kexec.", "baton"};
     RunArguments run_;
+    CompareArguments compare_;
     ListArguments list_;
     CheckArguments check_;
     PointsArguments points_;
     TraceArguments trace_;
+    GdbArguments gdb_;
     std::string help_verb_;
     std::function<Exit()> verb_;
 };

@@ -7,47 +7,17 @@
 #include <cstring>
 #include <fstream>
 
+#include "cli/choices.hpp"
 #include "cli/output.hpp"
 #include "cli/paths.hpp"
 #include "cli/verbs.hpp"
 #include "scenarios/engine/engine.hpp"
-#include "scenarios/engine/fields.hpp"
-#include "scenarios/engine/quantity.hpp"
 #include "scenarios/engine/report.hpp"
 
 namespace baton::cli {
 namespace {
 
 using scenarios::Diagnostic;
-
-/// Looks words of an option up in a table; unknown ones are diagnostics.
-template <class Row, std::size_t kRows, class Value>
-std::vector<Value> look_up(const std::vector<std::string>& words, std::string_view option, const Row (&table)[kRows],
-                           Value Row::* member, std::vector<Diagnostic>& diagnostics) {
-    std::vector<Value> values;
-    for (const std::string& word : words) {
-        const Row* found = std::ranges::find(table, word, &Row::name);
-        if (found != std::end(table)) {
-            if (std::ranges::find(values, found->*member) == values.end()) values.push_back(found->*member);
-        } else
-            diagnostics.push_back({{},
-                                   {},
-                                   fmt::format("{}: unknown name \"{}\"", option, word),
-                                   scenarios::suggestion(word, scenarios::names_of(table))});
-    }
-    return values;
-}
-
-std::vector<u64> seeds_of(const std::vector<std::string>& words, std::vector<Diagnostic>& diagnostics) {
-    std::vector<u64> seeds;
-    for (const std::string& word : words) {
-        if (const auto seed = scenarios::parse_quantity(word))
-            seeds.push_back(*seed);
-        else
-            diagnostics.push_back({{}, {}, "--seed: " + seed.error().message, seed.error().hint});
-    }
-    return seeds;
-}
 
 /// One line that overwrites itself; only on a terminal.
 class ProgressLine {

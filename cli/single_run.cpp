@@ -23,7 +23,9 @@ std::optional<u64> take_number(std::string_view& text, char mark, u64 otherwise,
     const auto number = scenarios::parse_quantity(text.substr(at + 1));
     text = text.substr(0, at);
     if (number) return *number;
-    diagnostics.push_back({{}, {}, fmt::format("--at: behind {}: {}", mark, number.error().message),
+    diagnostics.push_back({{},
+                           {},
+                           fmt::format("--at: behind {}: {}", mark, number.error().message),
                            "--at is SITE[#k][+n], such as relocate.page#3+100"});
     return std::nullopt;
 }
@@ -37,7 +39,9 @@ std::optional<PointArgument> parse_point(std::string_view text, std::vector<Diag
     if (!skip || !nth) return std::nullopt;
     const SiteInfo* site = std::ranges::find(kSites, text, &SiteInfo::name);
     if (site == std::end(kSites)) {
-        diagnostics.push_back({{}, {}, fmt::format("--at: no schedule point is called \"{}\"", text),
+        diagnostics.push_back({{},
+                               {},
+                               fmt::format("--at: no schedule point is called \"{}\"", text),
                                scenarios::suggestion(text, scenarios::names_of(kSites), "`baton points` lists them")});
         return std::nullopt;
     }
@@ -61,7 +65,9 @@ std::optional<SingleRun> choose_run(const RunChoice& choice, std::vector<Diagnos
     }
     const Geometry* arch = choice.arch.empty() ? nullptr : std::ranges::find(kGeometries, choice.arch, &Geometry::name);
     if (arch == std::end(kGeometries))
-        diagnostics.push_back({{}, {}, fmt::format("--arch: unknown name \"{}\"", choice.arch),
+        diagnostics.push_back({{},
+                               {},
+                               fmt::format("--arch: unknown name \"{}\"", choice.arch),
                                scenarios::suggestion(choice.arch, scenarios::names_of(kGeometries))});
     if (!diagnostics.empty()) return std::nullopt;
 
@@ -75,7 +81,9 @@ std::optional<SingleRun> choose_run(const RunChoice& choice, std::vector<Diagnos
     if (seed) matrix.seeds = {*seed};
     const std::vector<scenarios::Cell> cells = scenarios::expand(matrix);
     if (cells.empty()) {
-        diagnostics.push_back({choice.file, {}, fmt::format("the scenario has no {} machine", choice.arch),
+        diagnostics.push_back({choice.file,
+                               {},
+                               fmt::format("the scenario has no {} machine", choice.arch),
                                "drop --arch, or name another"});
         return std::nullopt;
     }

@@ -25,6 +25,14 @@ struct RunArguments {
 };
 Exit run(const RunArguments& arguments);
 
+struct CompareArguments {
+    std::vector<std::string> paths;
+    std::vector<std::string> archs;
+    std::vector<std::string> seeds;
+    bool json = false;
+};
+Exit compare(const CompareArguments& arguments);
+
 struct ListArguments {
     std::vector<std::string> paths;   // empty: the library
     std::vector<std::string> topics;  // names from list_topics(); empty: scenarios
@@ -65,5 +73,13 @@ struct TraceArguments {
     bool json = false;
 };
 Exit trace(const TraceArguments& arguments);
+
+struct GdbArguments {
+    RunChoice run;
+    std::string at;  // SITE[#k][+n]; empty: the first point of all
+    std::string port = "0";
+    bool stdio = false;
+};
+Exit gdb(const GdbArguments& arguments);
 
 }  // namespace baton::cli

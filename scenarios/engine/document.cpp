@@ -105,8 +105,33 @@ std::optional<std::string> read_scenario_file(const std::string& path, Diagnosti
     return text;
 }
 
+namespace {
+
+inline constexpr u32 kDotsMax = 1000;
+
+// toml++ descends once a part of a dotted key, and a file can ask for more stack than there is.
+std::optional<Place> too_deep(std::string_view text) {
+    u32 line = 1;
+    u32 dots = 0;
+    for (const char c : text) {
+        if (c == '\n') {
+            ++line;
+            dots = 0;
+        } else if (c == '.' && ++dots > kDotsMax) {
+            return Place{line, 1};
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<Value> read_document(std::string_view text, DiagnosticSink& sink) {
     try {
+        if (const auto place = too_deep(text)) {
+            sink.add(*place, fmt::format("more than {} dots on one line", kDotsMax), "a key has a few parts at most");
+            return std::nullopt;
+        }
         return convert(toml::parse(text));
     } catch (const toml::parse_error& error) {
         std::string message(error.description());

@@ -91,6 +91,7 @@ private:
     void play(const step::Load& a);
     void play(const step::Continue& a);
     std::unique_ptr<sim::Machine> make_machine(const sim::MachineConfig& config) const;
+    void watch(sim::Machine& machine) const;
     const sim::ImageFile& image(u32 kernel);
     std::vector<u8> initrd(u64 bytes) const;
     /// A file in the kernel's page cache with `bytes`; its slot.

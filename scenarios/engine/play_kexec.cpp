@@ -41,10 +41,15 @@ const sim::ImageFile& Play::image(u32 kernel) {
     }
 }
 
+void Play::watch(sim::Machine& machine) const {
+    machine.set_monitor(options_.monitor);
+    if (options_.on_machine) options_.on_machine(machine);
+}
+
 std::unique_ptr<sim::Machine> Play::make_machine(const sim::MachineConfig& config) const {
     try {
         auto machine = std::make_unique<sim::Machine>(config);
-        machine->set_monitor(options_.monitor);
+        watch(*machine);
         if (sim::GuestRunner* guest = machine->guest()) {
             // Names for crash reports; without them addresses stay numbers.
             const auto elf = std::filesystem::path(options_.image_folder) / geometry_of(cell_.arch).name / "baton.elf";
@@ -345,7 +350,7 @@ void Play::play(const step::Load& a) {
     try {
         sim::Machine::Loaded loaded = sim::Machine::load(a.file, scenario_.budget_calls);
         machine_ = std::move(loaded.machine);
-        machine_->set_monitor(options_.monitor);
+        watch(*machine_);
         if (machine_->config().geometry != cell_.arch)
             throw Unusable{Verdict::kBadInput, fmt::format("{}: a saved {} machine, not {}", a.file,
                                                            machine_->geometry().name, geometry_of(cell_.arch).name)};

@@ -246,6 +246,7 @@ void Play::play_step(const Step& step) {
     std::visit([this](const auto& action) { play(action); }, step.action);
     check_expected_end(step);
     if (machine_) collect_log();
+    if (machine_ && options_.on_step_end) options_.on_step_end(step.index, *machine_);
 }
 
 RunResult Play::run() {

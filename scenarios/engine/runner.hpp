@@ -16,6 +16,8 @@ struct RunOptions {
     std::string save_on_fail;               // write the machine of a failed run to this file; empty = do not
     std::function<void(u32 step)> on_step;  // called as each step begins; for progress
     sim::Monitor* monitor = nullptr;        // of every machine of the run; what it throws comes out of run_cell()
+    std::function<void(sim::Machine&)> on_machine;             // the steps to come are played on this one
+    std::function<void(u32 step, sim::Machine&)> on_step_end;  // called when a step has been played, however it ended
 };
 
 /// Runs every step, in order, until one ends otherwise than the scenario says; then judges. Throws only for failures of

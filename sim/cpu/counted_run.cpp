@@ -69,19 +69,21 @@ CountedRun::Result CountedRun::run(u64 instructions) {
 }
 
 // The CPU stands at the first instruction of the block. Every instruction calls back before it runs; the one after the
-// last that was asked for stops the CPU.
+// last that was asked for stops the CPU. Another hook may stop it there before: Unicorn then does not call back here.
 CountedRun::Result CountedRun::walk(Block block, u64 instructions) {
     Result result{.stop = {.kind = CpuStop::Kind::kRequested, .pc = block.pc}, .executed = count_, .complete = true};
     if (instructions == 0) return result;
     u64 begun = 0;
+    u64 begun_at = 0;
     walking_ = true;
     bool reached = false;
-    Engine::Hook each = engine_.on_code(block.pc, block.pc + block.bytes - 1, [&](u64) {
+    Engine::Hook each = engine_.on_code(block.pc, block.pc + block.bytes - 1, [&](u64 pc) {
         if (begun == instructions) {
             reached = true;
             engine_.request_stop();
         } else {
             ++begun;
+            begun_at = pc;
         }
     });
     uc_ctl_remove_cache(engine_.raw(), block.pc, block.pc + block.bytes);
@@ -89,9 +91,9 @@ CountedRun::Result CountedRun::walk(Block block, u64 instructions) {
     each.remove();
     uc_ctl_remove_cache(engine_.raw(), block.pc, block.pc + block.bytes);
     walking_ = false;
+    const bool completed = reached || result.stop.kind == CpuStop::Kind::kHalted || result.stop.pc != begun_at;
+    result.executed += begun - (completed || begun == 0 ? 0 : 1);
     result.complete = reached;
-    const bool left_incomplete = !reached && result.stop.kind != CpuStop::Kind::kHalted;
-    result.executed += begun - (left_incomplete && begun != 0 ? 1 : 0);
     return result;
 }
 

@@ -45,8 +45,8 @@ struct Decoded {
 // --- x86-64 ---------------------------------------------------------------------------------------------------------
 
 bool only_computes_address(unsigned id) {
-    constexpr unsigned kNoAccess[] = {X86_INS_LEA,        X86_INS_NOP,         X86_INS_INVLPG,
-                                      X86_INS_CLFLUSH,    X86_INS_CLFLUSHOPT,  X86_INS_PREFETCHT0,
+    constexpr unsigned kNoAccess[] = {X86_INS_LEA,        X86_INS_NOP,        X86_INS_INVLPG,
+                                      X86_INS_CLFLUSH,    X86_INS_CLFLUSHOPT, X86_INS_PREFETCHT0,
                                       X86_INS_PREFETCHT1, X86_INS_PREFETCHT2, X86_INS_PREFETCHNTA};
     return std::ranges::find(kNoAccess, id) != std::end(kNoAccess);
 }

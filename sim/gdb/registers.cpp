@@ -42,7 +42,10 @@ std::vector<Feature> arm_features() {
     core.registers.push_back(whole("pc", "code_ptr"));
     core.registers.push_back({"cpsr", 32, "pstate", "int"});
     Feature fpu{"org.gnu.gdb.aarch64.fpu", {}};
-    for (int i = 0; i < 32; ++i) fpu.registers.push_back({fmt::format("v{}", i), 128, fmt::format("q{}", i), "uint128"});
+    for (int i = 0; i < 32; ++i) {
+        const std::string name = fmt::format("v{}", i);
+        fpu.registers.push_back({name, 128, name, "uint128"});
+    }
     for (const auto* name : {"fpsr", "fpcr"}) fpu.registers.push_back({name, 32, name, "int"});
     Feature system{"org.baton.aarch64.system", {}};
     for (const auto* name : {"sctlr_el1", "tcr_el1", "mair_el1", "ttbr0_el1", "ttbr1_el1", "vbar_el1", "esr_el1",
@@ -72,7 +75,8 @@ const std::vector<Register>& registers(Isa isa) {
 }
 
 std::string target_description(Isa isa) {
-    std::string xml = "<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n<target version=\"1.0\">\n";
+    std::string xml =
+        "<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n<target version=\"1.0\">\n";
     xml += fmt::format("<architecture>{}</architecture>\n", isa == Isa::kX86_64 ? "i386:x86-64" : "aarch64");
     for (const Feature& feature : features(isa)) {
         xml += fmt::format("<feature name=\"{}\">\n", feature.name);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The registers that a debugger is told about, in its order: what GDB requires of each architecture, and the control and
-// system registers that decide about paging as a feature of our own.
+// The registers that a debugger is told about, in its order: what GDB requires of each architecture, and the control
+// and system registers that decide about paging as a feature of our own.
 #pragma once
 
 #include <span>

@@ -233,7 +233,8 @@ std::string Stub::resume_at(Target& target, std::string_view packet) {
         if (!pc || !packet.empty()) return std::string(kBadRequest);
         u8 bytes[sizeof(u64)];
         std::memcpy(bytes, &*pc, sizeof(bytes));
-        if (!target.write_register(target.isa() == Isa::kX86_64 ? "rip" : "pc", bytes)) return std::string(kNotWritable);
+        if (!target.write_register(target.isa() == Isa::kX86_64 ? "rip" : "pc", bytes))
+            return std::string(kNotWritable);
     }
     resume_ = step ? Resume::kStep : Resume::kContinue;
     return {};

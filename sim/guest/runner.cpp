@@ -203,7 +203,9 @@ CpuStop GuestRunner::run_counted() {
         hang_left_ = config_.budget_instructions;
         counting_ = config_.count_always;
     }
-    if (stop_ || !r.complete) return r.stop;
+    // A label may have stopped the CPU where the count ends.
+    const bool between = r.complete || r.stop.kind == CpuStop::Kind::kRequested;
+    if (stop_ || !between) return r.stop;
     if (stop_after_ == 0) {
         stopped_after_ = true;
         stop_after_.reset();

@@ -66,7 +66,8 @@ void Tracer::begin_instruction(Machine& machine) {
     i.text = decoded.empty() ? "(cannot be fetched)" : decoded[0].text;
     for (const MemoryAccess& access : operands_.accesses(engine, code)) {
         const auto kind = access.write ? WalkAccess::Kind::kWrite : WalkAccess::Kind::kRead;
-        TracedAccess& a = i.accesses.emplace_back(TracedAccess{access, guest.walk({access.address}, {.kind = kind}), {}});
+        TracedAccess& a =
+            i.accesses.emplace_back(TracedAccess{access, guest.walk({access.address}, {.kind = kind}), {}});
         read_value(guest, a);
     }
     open_ = true;

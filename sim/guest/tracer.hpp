@@ -2,8 +2,8 @@
 // Executes a guest instruction by instruction from a schedule point on, and writes down what it does.
 //
 // Every instruction is a run of exactly one (GuestRunner::stop_after), so what is shown is what a run without a tracer
-// executes: through platform calls, across the jump into the relocation code, the purgatory and the next kernel. What an
-// instruction reads is shown as it was before it, what it writes as it is after it. About 20 µs an instruction.
+// executes: through platform calls, across the jump into the relocation code, the purgatory and the next kernel. What
+// an instruction reads is shown as it was before it, what it writes as it is after it. About 20 µs an instruction.
 #pragma once
 
 #include <optional>

@@ -98,4 +98,13 @@ TEST_CASE("unwritable output is found before anything runs") {
     CHECK(run_baton("points >/dev/full").exit == 3);
 }
 
+TEST_CASE("a key of a hundred thousand parts is refused, not followed") {
+    const TemporaryFolder folder;
+    std::string deep;
+    for (int i = 0; i < 100'000; ++i) deep += "a.";
+    const Said said = run_baton("check " + folder.write("deep.toml", deep + "b = 1\n"));
+    CHECK(said.exit == 3);
+    CHECK(said.err.find("deep.toml:1:1: more than 1000 dots on one line") != std::string::npos);
+}
+
 }  // namespace

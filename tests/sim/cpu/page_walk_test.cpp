@@ -7,7 +7,7 @@
 
 #include "sim/cpu/self_test.hpp"
 #include "tests/catch.hpp"
-#include "tests/sim/cpu/walk_rig.hpp"
+#include "tests/support/walk_rig.hpp"
 
 using namespace baton;
 using namespace baton::sim;

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "tests/catch.hpp"
-#include "tests/sim/guest/tiny_machine.hpp"
+#include "tests/support/tiny_machine.hpp"
 
 using namespace baton;
 using namespace baton::sim;

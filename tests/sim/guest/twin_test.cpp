@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "tests/catch.hpp"
-#include "tests/sim/guest/twin_machine.hpp"
+#include "tests/support/twin_machine.hpp"
 
 using namespace baton;
 using namespace baton::sim;

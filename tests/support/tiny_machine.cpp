@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tests/sim/guest/tiny_machine.hpp"
+#include "tests/support/tiny_machine.hpp"
 
 #include <xxhash.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tests/sim/guest/twin_machine.hpp"
+#include "tests/support/twin_machine.hpp"
 
 #include <fmt/format.h>
 

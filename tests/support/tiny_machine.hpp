@@ -2,8 +2,8 @@
 // The tiny guest on a machine: an image around it that the runner takes for a kernel, and tables that reach the port.
 #pragma once
 
-#include "tests/sim/guest/tiny_guest.hpp"
-#include "tests/sim/guest/twin_machine.hpp"
+#include "tests/support/tiny_guest.hpp"
+#include "tests/support/twin_machine.hpp"
 
 namespace baton::test {
 

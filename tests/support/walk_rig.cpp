@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "tests/sim/cpu/walk_rig.hpp"
+#include "tests/support/walk_rig.hpp"
 
 #include <fmt/format.h>
 #include <unicorn/unicorn.h>
