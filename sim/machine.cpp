@@ -87,6 +87,13 @@ Outcome Machine::command(Op op, std::initializer_list<u64> args, std::string_vie
     return go(Pending::kCommand);
 }
 
+Outcome Machine::observe(Op op, std::initializer_list<u64> args, std::string_view text) {
+    const Ledger::State before = ledger_.snapshot();
+    const Outcome out = command(op, args, text);
+    ledger_.restore(before);
+    return out;
+}
+
 Outcome Machine::proceed() { return settle(runner_->proceed()); }
 
 Outcome Machine::go(Pending what) {

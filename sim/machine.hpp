@@ -98,6 +98,8 @@ public:
     Outcome boot(const ImageFile& image, std::string_view command_line, std::span<const u8> initrd);
     /// One command; Op::kExec ends as kBooted of the next kernel. The kernel must be waiting.
     Outcome command(Op op, std::initializer_list<u64> args = {}, std::string_view text = {});
+    /// A command of the observer, not of the scenario: its work is not in the ledger.
+    Outcome observe(Op op, std::initializer_list<u64> args = {}, std::string_view text = {});
     /// Goes on after kBreak.
     Outcome proceed();
 

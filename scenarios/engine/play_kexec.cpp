@@ -96,6 +96,7 @@ void Play::play(const step::Boot& a) {
     try {
         const std::vector<u8> ramdisk = initrd(a.initrd_bytes);
         judge(*step_, through_breaks(machine_->boot(image(a.kernel), a.command_line.value_or(spec.command_line), ramdisk)));
+        powered_on_ = machine_->ledger().snapshot();
     } catch (const sim::LoaderError& e) {
         throw Unusable{Verdict::kBadInput, e.what()};
     }
@@ -234,7 +235,7 @@ void Play::arrived(const Step& step) {
     // The new kernel knows its reserve_mem regions by name only; what it does not know stays where it was last seen.
     for (Region& r : regions_) {
         if (!r.reserve_mem) continue;
-        const sim::Outcome o = machine().command(Op::kReserveMemFind, {}, r.name);
+        const sim::Outcome o = machine().observe(Op::kReserveMemFind, {}, r.name);
         r.known = o.kind == sim::Outcome::Kind::kReply && o.reply.error == 0;
         if (r.known) r.blocks = {{{o.reply.values[0]}, o.reply.values[1] / page_size()}};
     }

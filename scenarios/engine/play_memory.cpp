@@ -14,7 +14,7 @@ Region* Play::region(std::string_view name) {
     if (found != regions_.end() && found->known) return &*found;
     const bool can_ask = found == regions_.end() && machine_ && machine().waiting();
     if (can_ask) {
-        const sim::Outcome o = machine().command(Op::kReserveMemFind, {}, name);
+        const sim::Outcome o = machine().observe(Op::kReserveMemFind, {}, name);
         if (o.kind == sim::Outcome::Kind::kReply && o.reply.error == 0) {
             Region r{.name = std::string(name), .kind = BlockKind::kPages, .reserve_mem = true};
             r.blocks = {{{o.reply.values[0]}, o.reply.values[1] / page_size()}};

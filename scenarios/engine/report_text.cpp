@@ -104,7 +104,7 @@ private:
                     units += fmt::format("  {} {}", unit.name, amount);
             out_ += fmt::format("    {:<4}{:<17}{:>12}{}\n", phase.code, phase.name, time_text(p.time_ns), units);
         }
-        out_ += fmt::format("    {:<21}{:>12}\n", "dark in all", time_text(dark_ns));
+        out_ += fmt::format("    {:<21}{:>12}\n", "dark in all hops", time_text(dark_ns));
     }
 
     void log(const RunResult& r) {

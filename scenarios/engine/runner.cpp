@@ -192,7 +192,7 @@ std::optional<Reply> Play::send(Op op, std::initializer_list<u64> args, std::str
 }
 
 std::optional<Reply> Play::ask(Query what, u64 index) {
-    const sim::Outcome outcome = machine().command(Op::kQuery, {static_cast<u64>(what), index});
+    const sim::Outcome outcome = machine().observe(Op::kQuery, {static_cast<u64>(what), index});
     if (outcome.kind == sim::Outcome::Kind::kReply && outcome.reply.error == 0) return outcome.reply;
     if (outcome.kind == sim::Outcome::Kind::kFault) {
         dead_ = true;
@@ -214,9 +214,12 @@ void Play::collect_log() {
 
 void Play::collect_phases() {
     const sim::Ledger& ledger = machine().ledger();
+    // Handovers are what is measured: the cold boot before the first is not one of them.
+    sim::Ledger before(sim::generic_profile());
+    if (powered_on_ && !result_.hops.empty()) before.restore(*powered_on_);
     for (const PhaseInfo& p : kPhases) {
-        PhaseWork w{.phase = p.phase, .work = {}, .time_ns = ledger.phase_ns(p.phase)};
-        for (const WorkInfo& unit : kWorks) w.work[static_cast<u32>(unit.work)] = ledger.work(p.phase, unit.work);
+        PhaseWork w{.phase = p.phase, .work = {}, .time_ns = ledger.phase_ns(p.phase) - before.phase_ns(p.phase)};
+        for (const WorkInfo& unit : kWorks) w.work[static_cast<u32>(unit.work)] = ledger.work(p.phase, unit.work) - before.work(p.phase, unit.work);
         if (w.time_ns != 0 || std::any_of(w.work.begin(), w.work.end(), [](u64 n) { return n != 0; }))
             result_.phases.push_back(w);
     }

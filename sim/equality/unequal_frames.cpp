@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sim/equality/unequal_frames.hpp"
 
+#include <algorithm>
+
 #include "model/bits.hpp"
 #include "model/kernel.hpp"
 #include "model/kexec/purgatory.hpp"
@@ -14,7 +16,7 @@ inline constexpr u64 kStackBytes = 16 * kKiB;
 }  // namespace
 
 std::string_view name(Unequal why) {
-    constexpr std::string_view kNames[] = {"boot stack", "kernel stack", "control page", "purgatory"};
+    constexpr std::string_view kNames[] = {"image data", "boot stack", "kernel stack", "control page", "purgatory"};
     return kNames[static_cast<u32>(why)];
 }
 
@@ -23,12 +25,17 @@ void UnequalFrames::pass(const Machine& machine, Site site, u64 arg0, u64 arg1) 
     const Kernel* const k = machine.kernel();
     switch (site) {
         case Site::kKernelEntry:
+            if (k != nullptr) {
+                const u64 data = std::min(align_up(k->header.file_size, kFrameSize), kKernelOffset);
+                add({PhysAddr{arg0} + data, kKernelOffset - data}, Unequal::kImageData);
+            }
             return add({PhysAddr{arg0} + kBootStackOffset, kImageSize - kBootStackOffset}, Unequal::kBootStack);
         case Site::kBootMemmap:
             if (k != nullptr) add({k->stack, align_up(kStackBytes, page)}, Unequal::kKernelStack);
             return;
         case Site::kRelocateStart:
-            if (k != nullptr) add({k->kexec.image.control_code_page, page}, Unequal::kControlPage);
+            if (k != nullptr && machine.geometry().isa == Isa::kX86_64)
+                add({k->kexec.image.control_code_page, page}, Unequal::kControlPage);
             return;
         case Site::kRelocatePage: return relocate(machine, {arg0}, {arg1});
         case Site::kPurgatoryStart: {

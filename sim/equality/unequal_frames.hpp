@@ -20,6 +20,7 @@ namespace baton::sim {
 class Machine;
 
 enum class Unequal : u8 {
+    kImageData,    // what firmware/ keeps behind the file's bytes: the tables it boots with; natively zero
     kBootStack,    // in the image, until the kernel's own stack is allocated
     kKernelStack,  // of CPU 0
     kControlPage,  // registers that the relocation code saves, and its stack (x86-64)

@@ -16,7 +16,7 @@
 
 namespace baton::sim::gdb {
 
-class Session final : public Monitor, private Target {
+class Session final : public Monitor, private Debuggee {
 public:
     /// The run stands still for the first time at `start`, and `skip` instructions behind it; without one, at the first
     /// schedule point of all. Nothing is read from `stream` before.

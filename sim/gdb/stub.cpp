@@ -49,12 +49,12 @@ std::span<const u8> as_bytes(const std::string& text) {
 
 }  // namespace
 
-Resume Stub::serve(Target& target) {
+Resume Stub::serve(Debuggee& debuggee) {
     resume_.reset();
     for (;;) {
         const std::optional<std::string> packet = channel_.receive();
         if (!packet) return Resume::kGone;
-        const std::string reply = answer(target, *packet);
+        const std::string reply = answer(debuggee, *packet);
         const bool silent = resume_ == Resume::kContinue || resume_ == Resume::kStep || resume_ == Resume::kKill;
         if (!silent) channel_.send(reply);
         if (*packet == "QStartNoAckMode") channel_.stop_acknowledging();
@@ -80,46 +80,46 @@ std::string Stub::stop_reply() const {
     return reply + "thread:1;";
 }
 
-std::string Stub::answer(Target& target, std::string_view packet) {
+std::string Stub::answer(Debuggee& debuggee, std::string_view packet) {
     if (packet.empty()) return std::string(kBadRequest);
     const std::string_view rest = packet.substr(1);
     switch (packet[0]) {
         case '?': return stop_reply();
-        case 'g': return read_registers(target);
-        case 'G': return write_registers(target, rest);
-        case 'p': return read_register(target, rest);
-        case 'P': return write_register(target, rest);
-        case 'm': return read_memory(target, rest);
-        case 'M': return write_memory(target, rest, false);
-        case 'X': return write_memory(target, rest, true);
+        case 'g': return read_registers(debuggee);
+        case 'G': return write_registers(debuggee, rest);
+        case 'p': return read_register(debuggee, rest);
+        case 'P': return write_register(debuggee, rest);
+        case 'm': return read_memory(debuggee, rest);
+        case 'M': return write_memory(debuggee, rest, false);
+        case 'X': return write_memory(debuggee, rest, true);
         case 'Z':
-        case 'z': return change_breakpoint(target, packet);
+        case 'z': return change_breakpoint(debuggee, packet);
         case 'c':
         case 'C':
         case 's':
-        case 'S': return resume_at(target, packet);
+        case 'S': return resume_at(debuggee, packet);
         case 'H':
         case 'T': return std::string(kOk);  // there is one thread
         case 'D': resume_ = Resume::kDetach; return std::string(kOk);
         case 'k': resume_ = Resume::kKill; return {};
         case 'q':
         case 'Q':
-        case 'v': return answer_query(target, packet);
+        case 'v': return answer_query(debuggee, packet);
         default: return {};
     }
 }
 
-std::string Stub::answer_query(Target& target, std::string_view packet) {
+std::string Stub::answer_query(Debuggee& debuggee, std::string_view packet) {
     if (take(packet, "qSupported"))
         return fmt::format("PacketSize={:x};QStartNoAckMode+;qXfer:features:read+;vContSupported+;swbreak+;hwbreak+",
                            kPacketMax - 1);
     if (packet == "QStartNoAckMode") return std::string(kOk);
-    if (take(packet, "qXfer:features:read:")) return answer_transfer(target, packet);
+    if (take(packet, "qXfer:features:read:")) return answer_transfer(debuggee, packet);
     if (packet == "qC") return "QC1";
     if (packet == "qfThreadInfo") return "m1";
     if (packet == "qsThreadInfo") return "l";
     if (packet.starts_with("qAttached")) return "1";
-    if (take(packet, "qRcmd,")) return monitor(target, packet);
+    if (take(packet, "qRcmd,")) return monitor(debuggee, packet);
     if (packet == "vCont?") return "vCont;c;C;s;S";
     if (take(packet, "vCont")) return resume_threads(packet);
     if (packet.starts_with("vKill")) {
@@ -130,12 +130,12 @@ std::string Stub::answer_query(Target& target, std::string_view packet) {
 }
 
 // annex:offset,length. The answer is a piece, marked as the last (`l`) or not (`m`).
-std::string Stub::answer_transfer(Target& target, std::string_view request) {
+std::string Stub::answer_transfer(Debuggee& debuggee, std::string_view request) {
     if (!take(request, "target.xml:")) return "E00";
     u64 offset = 0;
     u64 bytes = 0;
     if (!take_pair(request, offset, bytes) || !request.empty()) return std::string(kBadRequest);
-    const std::string xml = target_description(target.isa());
+    const std::string xml = target_description(debuggee.isa());
     if (offset >= xml.size()) return "l";
     const std::string piece = xml.substr(offset, std::min<u64>(bytes, kMemoryMax));
     return (offset + piece.size() == xml.size() ? "l" : "m") + piece;
@@ -143,86 +143,86 @@ std::string Stub::answer_transfer(Target& target, std::string_view request) {
 
 // --- registers ------------------------------------------------------------------------------------------------------
 
-std::string Stub::read_registers(Target& target) {
-    const CpuFields fields = target.read_registers();
+std::string Stub::read_registers(Debuggee& debuggee) {
+    const CpuFields fields = debuggee.read_registers();
     std::string all;
-    for (const Register& r : registers(target.isa())) all += register_text(r, fields);
+    for (const Register& r : registers(debuggee.isa())) all += register_text(r, fields);
     return all;
 }
 
 // Registers that did not change are not written, so that only a change of one that cannot be written is an error.
-std::string Stub::write_registers(Target& target, std::string_view digits) {
-    const CpuFields fields = target.read_registers();
+std::string Stub::write_registers(Debuggee& debuggee, std::string_view digits) {
+    const CpuFields fields = debuggee.read_registers();
     std::size_t total = 0;
-    for (const Register& r : registers(target.isa())) total += r.bits / 4;
+    for (const Register& r : registers(debuggee.isa())) total += r.bits / 4;
     if (digits.size() != total) return std::string(kBadRequest);
     bool written = true;
-    for (const Register& r : registers(target.isa())) {
+    for (const Register& r : registers(debuggee.isa())) {
         const std::string_view now = digits.substr(0, r.bits / 4);
         digits.remove_prefix(now.size());
         if (now == register_text(r, fields) || r.field.empty()) continue;
         const auto value = from_hex(now);
         if (!value) return std::string(kBadRequest);
-        written = target.write_register(r.field, as_bytes(*value)) && written;
+        written = debuggee.write_register(r.field, as_bytes(*value)) && written;
     }
     return std::string(written ? kOk : kNotWritable);
 }
 
-std::string Stub::read_register(Target& target, std::string_view number) {
+std::string Stub::read_register(Debuggee& debuggee, std::string_view number) {
     const auto n = take_hex(number);
-    const std::vector<Register>& all = registers(target.isa());
+    const std::vector<Register>& all = registers(debuggee.isa());
     if (!n || !number.empty() || *n >= all.size()) return std::string(kBadRequest);
-    return register_text(all[*n], target.read_registers());
+    return register_text(all[*n], debuggee.read_registers());
 }
 
-std::string Stub::write_register(Target& target, std::string_view request) {
+std::string Stub::write_register(Debuggee& debuggee, std::string_view request) {
     const auto n = take_hex(request);
-    const std::vector<Register>& all = registers(target.isa());
+    const std::vector<Register>& all = registers(debuggee.isa());
     if (!n || !take(request, "=") || *n >= all.size()) return std::string(kBadRequest);
     const auto value = from_hex(request);
     if (!value || value->size() != all[*n].bits / 8) return std::string(kBadRequest);
-    const bool written = !all[*n].field.empty() && target.write_register(all[*n].field, as_bytes(*value));
+    const bool written = !all[*n].field.empty() && debuggee.write_register(all[*n].field, as_bytes(*value));
     return std::string(written ? kOk : kNotWritable);
 }
 
 // --- memory ---------------------------------------------------------------------------------------------------------
 
-std::string Stub::read_memory(Target& target, std::string_view request) {
+std::string Stub::read_memory(Debuggee& debuggee, std::string_view request) {
     u64 address = 0;
     u64 bytes = 0;
     if (!take_pair(request, address, bytes) || !request.empty()) return std::string(kBadRequest);
     std::vector<u8> memory(std::min<u64>(bytes, kMemoryMax));  // less than was asked for is allowed
-    memory.resize(target.read_memory(address, memory));
+    memory.resize(debuggee.read_memory(address, memory));
     if (memory.empty() && bytes != 0) return std::string(kBadAddress);
     return to_hex(memory);
 }
 
-std::string Stub::write_memory(Target& target, std::string_view request, bool binary) {
+std::string Stub::write_memory(Debuggee& debuggee, std::string_view request, bool binary) {
     u64 address = 0;
     u64 bytes = 0;
     if (!take_pair(request, address, bytes) || !take(request, ":")) return std::string(kBadRequest);
     const std::optional<std::string> data = binary ? std::string(request) : from_hex(request);
     if (!data || data->size() != bytes) return std::string(kBadRequest);
-    return std::string(target.write_memory(address, as_bytes(*data)) ? kOk : kBadAddress);
+    return std::string(debuggee.write_memory(address, as_bytes(*data)) ? kOk : kBadAddress);
 }
 
 // Z0 and Z1 with their address and kind. Watchpoints are not offered.
-std::string Stub::change_breakpoint(Target& target, std::string_view packet) {
+std::string Stub::change_breakpoint(Debuggee& debuggee, std::string_view packet) {
     if (packet.size() < 2 || packet[1] < '0' || packet[1] > '1') return {};
     const Breakpoint kind = packet[1] == '0' ? Breakpoint::kSoftware : Breakpoint::kHardware;
     std::string_view request = packet.substr(2);
     u64 address = 0;
     u64 bytes = 0;
     if (!take(request, ",") || !take_pair(request, address, bytes)) return std::string(kBadRequest);
-    if (packet[0] == 'Z') return std::string(target.add_breakpoint(address, kind) ? kOk : kBadRequest);
-    target.remove_breakpoint(address, kind);
+    if (packet[0] == 'Z') return std::string(debuggee.add_breakpoint(address, kind) ? kOk : kBadRequest);
+    debuggee.remove_breakpoint(address, kind);
     return std::string(kOk);
 }
 
 // --- running --------------------------------------------------------------------------------------------------------
 
 // c [address], C signal[;address], and the same for s. No signal can be delivered to a CPU.
-std::string Stub::resume_at(Target& target, std::string_view packet) {
+std::string Stub::resume_at(Debuggee& debuggee, std::string_view packet) {
     const bool step = packet[0] == 's' || packet[0] == 'S';
     const bool signal = packet[0] == 'C' || packet[0] == 'S';
     packet.remove_prefix(1);
@@ -233,7 +233,7 @@ std::string Stub::resume_at(Target& target, std::string_view packet) {
         if (!pc || !packet.empty()) return std::string(kBadRequest);
         u8 bytes[sizeof(u64)];
         std::memcpy(bytes, &*pc, sizeof(bytes));
-        if (!target.write_register(target.isa() == Isa::kX86_64 ? "rip" : "pc", bytes))
+        if (!debuggee.write_register(debuggee.isa() == Isa::kX86_64 ? "rip" : "pc", bytes))
             return std::string(kNotWritable);
     }
     resume_ = step ? Resume::kStep : Resume::kContinue;
@@ -252,10 +252,10 @@ std::string Stub::resume_threads(std::string_view actions) {
     }
 }
 
-std::string Stub::monitor(Target& target, std::string_view digits) {
+std::string Stub::monitor(Debuggee& debuggee, std::string_view digits) {
     const auto command = from_hex(digits);
     if (!command) return std::string(kBadRequest);
-    print(target.execute(*command));
+    print(debuggee.execute(*command));
     return std::string(kOk);
 }
 

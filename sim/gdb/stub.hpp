@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The commands of GDB's remote serial protocol, for one CPU that stands still.
 //
-// The stub knows packets and what they mean; what is debugged is behind Target, so that all of it can be tested with a
-// few bytes of memory. Every answer to a malformed command is an error number, to an unknown one the empty packet.
+// The stub knows packets and what they mean; what is debugged is behind Debuggee, so that all of it can be tested with
+// a few bytes of memory. Every answer to a malformed command is an error number, to an unknown one the empty packet.
 #pragma once
 
 #include <optional>
@@ -18,7 +18,7 @@ namespace baton::sim::gdb {
 enum class Breakpoint : u32 { kSoftware, kHardware };
 
 /// What is debugged.
-class Target {
+class Debuggee {
 public:
     virtual Isa isa() const = 0;
     virtual CpuFields read_registers() = 0;
@@ -33,7 +33,7 @@ public:
     virtual std::string execute(std::string_view command) = 0;
 
 protected:
-    ~Target() = default;
+    ~Debuggee() = default;
 };
 
 /// Why the CPU stands still, in GDB's terms.
@@ -49,7 +49,7 @@ public:
     explicit Stub(ByteStream& stream) : channel_(stream) {}
 
     /// Answers until the debugger wants the CPU to run, or wants no more.
-    Resume serve(Target& target);
+    Resume serve(Debuggee& debuggee);
     /// The CPU stopped again, after kContinue or kStep: tells the debugger.
     void report(const StopReason& reason);
     /// For whoever waits for the first answer: why it stands still now.
@@ -61,19 +61,19 @@ public:
     bool interrupted() { return channel_.interrupted(); }
 
 private:
-    std::string answer(Target& target, std::string_view packet);
-    std::string answer_query(Target& target, std::string_view packet);
-    std::string answer_transfer(Target& target, std::string_view request);
-    std::string read_registers(Target& target);
-    std::string write_registers(Target& target, std::string_view digits);
-    std::string read_register(Target& target, std::string_view number);
-    std::string write_register(Target& target, std::string_view request);
-    std::string read_memory(Target& target, std::string_view request);
-    std::string write_memory(Target& target, std::string_view request, bool binary);
-    std::string change_breakpoint(Target& target, std::string_view packet);
-    std::string resume_at(Target& target, std::string_view packet);
+    std::string answer(Debuggee& debuggee, std::string_view packet);
+    std::string answer_query(Debuggee& debuggee, std::string_view packet);
+    std::string answer_transfer(Debuggee& debuggee, std::string_view request);
+    std::string read_registers(Debuggee& debuggee);
+    std::string write_registers(Debuggee& debuggee, std::string_view digits);
+    std::string read_register(Debuggee& debuggee, std::string_view number);
+    std::string write_register(Debuggee& debuggee, std::string_view request);
+    std::string read_memory(Debuggee& debuggee, std::string_view request);
+    std::string write_memory(Debuggee& debuggee, std::string_view request, bool binary);
+    std::string change_breakpoint(Debuggee& debuggee, std::string_view packet);
+    std::string resume_at(Debuggee& debuggee, std::string_view packet);
     std::string resume_threads(std::string_view actions);
-    std::string monitor(Target& target, std::string_view digits);
+    std::string monitor(Debuggee& debuggee, std::string_view digits);
     std::string stop_reply() const;
 
     PacketChannel channel_;

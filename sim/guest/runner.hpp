@@ -181,6 +181,7 @@ private:
     void note_memstart();
     std::optional<PhysAddr> direct_mapped(u64 va) const;
     u64 bytes_being_moved() const;
+    u64 relocated_address(const CpuStop& stop) const;
     GuestCrash make_crash() const;
     CrashScene scene() const;
 

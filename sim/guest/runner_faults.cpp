@@ -6,6 +6,7 @@
 namespace baton::sim {
 namespace {
 
+inline constexpr u32 kProtectionX86 = 13;
 inline constexpr u32 kPageFaultX86 = 14;
 // AArch64 exception classes: aborts of fetches and of data, from a lower and from the same level.
 inline constexpr u32 kFetchAbortLow = 0x20;
@@ -17,6 +18,8 @@ bool has_address(Isa isa, u32 vector) {
     if (isa == Isa::kX86_64) return vector == kPageFaultX86;
     return vector == kFetchAbortLow || vector == kFetchAbort || vector == kDataAbortLow || vector == kDataAbort;
 }
+
+constexpr bool canonical(u64 va) { return va + (u64{1} << 47) < u64{1} << 48; }
 
 }  // namespace
 
@@ -64,13 +67,22 @@ u64 GuestRunner::bytes_being_moved() const {
     return phase_ == Phase::kRelocation && moving_ ? jump_.page_size : sizeof(u64);
 }
 
+// Likewise, where. AArch64 relocates through the direct map, however far that leads. An address that is not canonical is
+// a general protection fault on x86-64, which names none: then it is what the next access was for.
+u64 GuestRunner::relocated_address(const CpuStop& stop) const {
+    if (!has_address(isa_, stop.vector)) {
+        if (!x86() || stop.vector != kProtectionX86) return stop.pc;
+        return (!moving_ ? list_ : canonical(source_.value) ? destination_ : source_).value;
+    }
+    return x86() || stop.address == stop.pc ? stop.address
+                                            : stop.address - geometry().direct_map_base + memstart_.value;
+}
+
 void GuestRunner::exception(const CpuStop& stop) {
     const bool addressed = has_address(isa_, stop.vector);
     if (addressed) fault_address_ = stop.address;
     if (phase_ != Phase::kKernel) {
-        u64 about = addressed ? stop.address : stop.pc;
-        // AArch64 relocates through the direct map; the twin speaks of physical addresses.
-        if (const auto direct = direct_mapped(about); direct && !x86()) about = direct->value;
+        const u64 about = phase_ == Phase::kRelocation ? relocated_address(stop) : addressed ? stop.address : stop.pc;
         return fault({.kind = Fault::Kind::kTripleFault,
                       .args = {about, bytes_being_moved(), 0},
                       .line = static_cast<u32>(stop.code)});

@@ -113,7 +113,7 @@ TEST_CASE("run: the most severe of several results is the exit code") {
     folder.write("c.toml", "title = 't'\nkernel.a = { image = 'nowhere.img' }\nstep = [{ do = 'boot', kernel = 'a' }]\n");
     const Said unusable = run_baton("run " + folder.path());
     CHECK(unusable.exit == 3);
-    CHECK(unusable.out.find("nowhere.img") != std::string::npos);
+    CHECK((unusable.out + unusable.err).find("nowhere.img") != std::string::npos);
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ TEST_CASE("report_text: what was handed over, where it landed, what was verified
           "  work (times: profile generic)\n"
           "    P0  load                    12 ns  pages_copied 77\n"
           "    P6  relocation          1234.5 us  entries_walked 79\n"
-          "    dark in all             1234.5 us\n"
+          "    dark in all hops        1234.5 us\n"
           "  state 00000000000000000000000000000001  handover 00000000000000000000000000000002\n"
           "\n"
           "1 run: 1 pass\n");

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// `baton gdb` with the real debugger, on both ISAs.
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <vector>
+
+#include "tests/catch.hpp"
+#include "tests/cli/binary.hpp"
+
+using namespace baton::tests;
+
+namespace {
+
+constexpr std::string_view kQuickstart = BATON_SOURCE_DIR "/scenarios/library/quickstart.toml";
+constexpr std::string_view kArchs[] = {"x86_64", "aarch64"};
+
+/// What gdb-multiarch says to these commands, given after it connected.
+std::string debug(std::string_view arch, std::string_view arguments, const std::vector<std::string>& commands,
+                  std::string_view scenario = kQuickstart) {
+    if (std::system("command -v gdb-multiarch >/dev/null") != 0)
+        FAIL("gdb-multiarch is not installed: apt-get install gdb-multiarch");
+    const TemporaryFolder folder;
+    std::string script = "set sysroot\nset pagination off\nset width 0\nset remotetimeout 60\nset confirm off\n";
+    script += fmt::format("target remote | " BATON_BINARY " gdb {} --arch {} --stdio {} 2>{}\n", scenario, arch,
+                          arguments, folder.path("err"));
+    for (const std::string& c : commands) script += c + "\n";
+    const std::string file = folder.write("script", script);
+    const std::string command =
+        fmt::format("timeout 120 gdb-multiarch -nx -batch -x {} " BATON_IMAGES "/{}/baton.elf >{} 2>&1 </dev/null",
+                    file, arch, folder.path("out"));
+    const int status = std::system(command.c_str());
+    const std::string said = folder.read("out") + folder.read("err");
+    INFO(said);
+    REQUIRE(WIFEXITED(status));
+    REQUIRE(WEXITSTATUS(status) != 124);
+    return said;
+}
+
+void require_in_order(const std::string& text, const std::vector<std::string>& pieces) {
+    INFO(text);
+    std::size_t at = 0;
+    for (const std::string& piece : pieces) {
+        INFO(piece);
+        at = text.find(piece, at);
+        REQUIRE(at != std::string::npos);
+        at += piece.size();
+    }
+}
+
+/// Sends bytes to `baton gdb --stdio` instead of a debugger.
+Said send(std::string_view bytes) {
+    const TemporaryFolder folder;
+    const std::string file = folder.write("bytes", bytes);
+    return run_baton(fmt::format("gdb {} --stdio <{}", kQuickstart, file));
+}
+
+}  // namespace
+
+TEST_CASE("gdb: break at a site, read symbols, step, continue, on both ISAs") {
+    for (const std::string_view arch : kArchs) {
+        INFO(arch);
+        const std::string said =
+            debug(arch, "--at kho.finalise.begin",
+                  {"bt 3", "up", "up", "print k.page_shift_is_no_member", "print/x k.magic", "down", "stepi",
+                   "printf \"one\\n\"", "break baton::platform::jump", "continue", "bt 2", "print/x jump.page_size",
+                   "delete", "finish_is_no_command", "continue"});
+        require_in_order(said, {"baton::platform::at (site=site@entry=baton::Site::kKhoFinaliseBegin",
+                                "baton::kho::finalise (k=...)", "There is no member", "$1 = 0x", "one\n",
+                                "Breakpoint 1,", "baton::platform::jump (jump=...)", "baton::kexec::reboot (k=...)",
+                                "= 0x1000", "the scenario is over; exit code 0", "exited normally"});
+    }
+}
+
+TEST_CASE("gdb: one session sees both kernels and the code between them") {
+    for (const std::string_view arch : kArchs) {
+        INFO(arch);
+        const std::string said = debug(arch, "--at kexec.jump",
+                                       {"monitor site relocate.page#3", "continue", "monitor where", "stepi", "stepi",
+                                        "monitor where", "monitor site boot.done", "continue", "bt 2",
+                                        "break baton::kernel_resume", "continue", "monitor sites", "kill"});
+        require_in_order(said, {"continue stops at relocate.page#3 from here", "at relocate.page (0x", "SIGTRAP",
+                                "relocate_label_page+0x0", "relocate_label_", "at boot.done (0x0, 0x0)", "SIGTRAP",
+                                "baton::kernel_main", "Breakpoint 1, baton::kernel_resume", "relocate.page",
+                                "kernel.entry             2", "killed"});
+    }
+}
+
+TEST_CASE("gdb: stepping executes one instruction, wherever") {
+    // Over the store that is a platform call, at a label, and behind it.
+    for (const std::string_view arch : kArchs) {
+        INFO(arch);
+        const std::string traced =
+            run_baton(fmt::format("trace {} --arch {} --at relocate.page#3 --count 4", kQuickstart, arch)).out;
+        std::vector<std::string> pcs;
+        for (std::size_t at = traced.find("\n  0x"); at != std::string::npos; at = traced.find("\n  0x", at + 1))
+            pcs.push_back("pc=" + traced.substr(at + 3, 18));
+        REQUIRE(pcs.size() == 4);
+        std::vector<std::string> commands;
+        for (int i = 0; i < 4; ++i) {
+            commands.push_back("printf \"pc=0x%016lx\\n\", $pc");
+            commands.push_back("stepi");
+        }
+        require_in_order(debug(arch, "--at relocate.page#3", commands), pcs);
+    }
+}
+
+TEST_CASE("gdb: registers, memory and page walks of the moment, and writing them") {
+    for (const std::string_view arch : kArchs) {
+        INFO(arch);
+        const std::string text = arch == "x86_64" ? "0xffffffff81000000" : "0xffff800080000000";
+        const std::string reg = arch == "x86_64" ? "$rbx" : "$x19";
+        const std::string root = arch == "x86_64" ? "p/x $cr3" : "p/x $ttbr1_el1";
+        const std::string vector = arch == "x86_64" ? "$xmm3" : "$v3";
+        const std::string said =
+            debug(arch, "--at boot.done",
+                  {root, "monitor walk " + text, "monitor walk 0x10", "x/1xg 0x10", "set var $was = " + reg,
+                   "set var " + reg + " = 0x1234", "printf \"%s=%x\\n\", \"reg\", " + reg, "set var " + reg + " = $was",
+                   "set var " + vector + " = 77", "print " + vector, "set var *(char*)" + text + " = 0x5a",
+                   "x/1xb " + text, "monitor nonsense", "detach"});
+        require_in_order(
+            said, {"$1 = 0x", text + ": mapped -> 0x", "leaf, kernel r", "level 0:", "0x10: not present",
+                   "Cannot access memory at address 0x10", "reg=1234", "= 77", "0x5a", "site NAME[#k]", "detached"});
+    }
+}
+
+TEST_CASE("gdb: a kernel that dies is shown where it died, and the run ends with its verdict") {
+    const TemporaryFolder folder;
+    const std::string file = folder.write(
+        "t.toml",
+        "title = 't'\nmachine = { arch = ['x86_64', 'aarch64'] }\n"
+        "kernel.a = { cmdline = 'kho=on kho_scratch=4G,4G,4G' }\nstep = [{ do = 'boot', kernel = 'a' }]\n");
+    for (const std::string_view arch : kArchs) {
+        INFO(arch);
+        // Its text is overwritten by the debugger: no instruction begins there.
+        const std::string text = arch == "x86_64" ? "0xffff" : "0xffffffff";
+        const std::string said =
+            debug(arch, "--at kernel.entry",
+                  {"break baton::kernel_resume", "continue", fmt::format("set var *(unsigned*)$pc = {}", text),
+                   "delete", "continue", "printf \"still %d\\n\", $pc != 0", "continue"},
+                  file);
+        CAPTURE(said);
+        CHECK((said.find("the kernel is gone: exception") != std::string::npos ||
+               said.find("the kernel is gone: panic") != std::string::npos));
+        CHECK(said.find("still 1") != std::string::npos);
+        CHECK(said.find("exited with code 01") != std::string::npos);
+    }
+}
+
+TEST_CASE("gdb: over TCP on this host's own address") {
+    const TemporaryFolder folder;
+    const std::string command = fmt::format(
+        "cd {} && {{ timeout 100 " BATON_BINARY
+        " gdb {} --at boot.done 2>said & }} ; "
+        "for i in $(seq 100); do grep -q 127.0.0.1: said 2>/dev/null && break; sleep 0.1; done; "
+        "port=$(grep -o '127.0.0.1:[0-9]*' said | head -1); "
+        "timeout 60 gdb-multiarch -nx -batch -ex 'set sysroot' -ex 'set remotetimeout 60' -ex \"target remote $port\" "
+        "-ex 'monitor where' -ex kill " BATON_IMAGES "/x86_64/baton.elf >out 2>&1 </dev/null; wait",
+        folder.path(), kQuickstart);
+    REQUIRE(std::system(("bash -c '" +
+                         [&] {
+                             std::string quoted;
+                             for (const char c : command)
+                                 quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+                             return quoted;
+                         }() +
+                         "'")
+                            .c_str()) == 0);
+    const std::string out = folder.read("out");
+    CAPTURE(out, folder.read("said"));
+    CHECK(out.find("baton::platform::at") != std::string::npos);
+}
+
+TEST_CASE("gdb: whoever sends nonsense instead of GDB gets no harm done and the process ends") {
+    CHECK(send("").exit == 0);
+    CHECK(send("GET / HTTP/1.1\r\n\r\n").exit == 0);
+    CHECK(send("$mffffffffffffffff,ffffffffffffffff#00").exit == 0);
+    CHECK(send("$" + std::string(1 << 20, 'm')).exit == 0);
+    const Said huge = send("$mfffffffffffffff0,ffffffffffffffff#73$Gzz#3b$k#6b");
+    CHECK(huge.exit == 0);
+    CHECK(huge.out.find("$E0e#") != std::string::npos);
+    CHECK(huge.out.find("$E16#") != std::string::npos);
+}
+
+TEST_CASE("gdb: a point that is not reached is said, and is a failure") {
+    const Said said = run_baton(fmt::format("gdb {} --at kho.abort --stdio </dev/null", kQuickstart));
+    CHECK(said.exit == 1);
+    CHECK(said.err.find("kho.abort is not reached") != std::string::npos);
+    CHECK(said.out.empty());
+    CHECK(run_baton(fmt::format("gdb {} --at nothing", kQuickstart)).exit == 2);
+    CHECK(run_baton(fmt::format("gdb {} --port 70000", kQuickstart)).exit == 2);
+    CHECK(run_baton(fmt::format("gdb {} --port 1 --stdio", kQuickstart)).exit == 2);
+    CHECK(run_baton("gdb /nowhere.toml --stdio").exit == 3);
+}
