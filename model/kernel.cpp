@@ -58,8 +58,8 @@ void setup_arch(Kernel& k) {
 
 void init_memory(Kernel& k) {
     reserve_mem::parse_options(k, k.command_line());
-    mm::init_memmap(k);
     platform::at(Site::kBootMemmap);
+    mm::init_memmap(k);
     kho::memory_init(k);
     mm::free_all(k);
     platform::at(Site::kBootFreeAll);

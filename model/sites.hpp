@@ -109,7 +109,7 @@ inline constexpr SiteInfo kSites[] = {
     {Site::kKhoPopulateScratch, "kho.populate.scratch", Phase::kEarlyBoot, "one incoming scratch area was flagged"},
     {Site::kBootReserve, "boot.reserve", Phase::kEarlyBoot, "image, boot data and initrd are reserved"},
     {Site::kBootPaging, "boot.paging", Phase::kEarlyBoot, "the direct map is built"},
-    {Site::kBootMemmap, "boot.memmap", Phase::kMemoryMap, "struct pages have their place"},
+    {Site::kBootMemmap, "boot.memmap", Phase::kMemoryMap, "struct pages are about to get their place"},
     {Site::kKhoScratchReserve, "kho.scratch.reserve", Phase::kMemoryMap, "one scratch area was chosen (cold boot)"},
     {Site::kKhoDeserialiseChunk, "kho.deserialise.chunk", Phase::kMemoryMap, "one chunk of the incoming list is read"},
     {Site::kKhoDeserialiseBlock, "kho.deserialise.block", Phase::kMemoryMap, "one preserved block was reserved"},
