@@ -76,7 +76,8 @@ Exit compare(const CompareArguments& arguments) {
         scenarios::MachineMatrix matrix = scenario.machine;
         matrix.targets = {sim::Target::kNative};
         if (!seeds.empty()) matrix.seeds = seeds;
-        if (!archs.empty()) std::erase_if(matrix.archs, [&](GeometryId g) { return std::ranges::count(archs, g) == 0; });
+        if (!archs.empty())
+            std::erase_if(matrix.archs, [&](GeometryId g) { return std::ranges::count(archs, g) == 0; });
         for (const scenarios::Cell& cell : scenarios::expand(matrix)) {
             scenarios::Cell guest = cell;
             guest.target = sim::Target::kGuest;
@@ -89,7 +90,8 @@ Exit compare(const CompareArguments& arguments) {
         }
     }
     if (compared == 0)
-        return print_diagnostics({{{}, {}, "no scenario has a machine of the chosen architecture", {}}}, arguments.json);
+        return print_diagnostics({{{}, {}, "no scenario has a machine of the chosen architecture", {}}},
+                                 arguments.json);
     out["exit"] = static_cast<int>(exit);
     text += fmt::format("\n{} compared: {} equal\n", compared, equal);
     return print(arguments.json ? out.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n" : text, exit);

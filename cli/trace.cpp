@@ -149,6 +149,7 @@ Exit trace(const TraceArguments& arguments) {
     try {
         result = scenarios::run_cell(run->scenario, run->cell, run->options);
     } catch (const sim::RunAbandoned&) {
+        result.reset();  // the tracer has what it wanted
     }
     if (tracer.origin())
         return print(arguments.json ? report_json(*run, arguments, tracer) : report_text(*run, arguments, tracer),

@@ -67,8 +67,8 @@ struct RunChoice {
 
 struct TraceArguments {
     RunChoice run;
-    std::string at;       // SITE[#k][+n]
-    std::string step;     // from 1; empty: occurrences are counted over the whole run
+    std::string at;    // SITE[#k][+n]
+    std::string step;  // from 1; empty: occurrences are counted over the whole run
     std::string count = "20";
     bool json = false;
 };

@@ -223,7 +223,8 @@ TouchedFrames Machine::touched() {
         const FrameSet& ever = memory_.ever();
         const u64 last = std::min((range.end() - 1).value >> kFrameShift, memory_.frame_count() - 1);
         for (u64 f = ever.next(range.start.value >> kFrameShift, last); f <= last; f = ever.next(f + 1, last))
-            if (memory_.is_ram({{f << kFrameShift}, kFrameSize})) visit({f << kFrameShift}, {memory_.frame(f), kFrameSize});
+            if (memory_.is_ram({{f << kFrameShift}, kFrameSize}))
+                visit({f << kFrameShift}, {memory_.frame(f), kFrameSize});
     };
 }
 

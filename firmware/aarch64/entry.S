@@ -210,13 +210,26 @@ in_kernel_space:
     brk #0
 
 // load_kernel_root(table): TTBR1 and its granule change together, so nothing may be fetched or loaded through TTBR1 in
-// between: it happens in the identity map.
+// between: it happens in the identity map. That is open for as long as this takes only, as it makes all memory around
+// the image executable.
     .globl load_kernel_root
 load_kernel_root:
+    mov x11, x30
+    mrs x9, tcr_el1
+    and x9, x9, #~TCR_EPD0
+    msr tcr_el1, x9
+    isb
     adrp x9, switch_root_phys
     ldr x9, [x9, :lo12:switch_root_phys]
     ldconst x10, TCR_COMMON | TG1 | T0SZ_ENTRY | T1SZ_KERNEL << 16
-    br x9
+    blr x9
+    orr x10, x10, #TCR_EPD0
+    msr tcr_el1, x10
+    isb
+    tlbi vmalle1
+    dsb nsh
+    isb
+    ret x11
     .ltorg
 switch_root:
     dsb sy

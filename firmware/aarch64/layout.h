@@ -35,6 +35,7 @@
 // TCR_EL1: walks cacheable and inner shareable in both halves, 48-bit physical addresses.
 #define TCR_COMMON (1 << 8 | 1 << 10 | 3 << 12 | 1 << 24 | 1 << 26 | 3 << 28 | 5 << 32)
 #define TCR_TG1_4K (2 << 30)
+#define TCR_EPD0 (1 << 7)             // the lower half is closed
 // T0SZ of the entry code's own identity map (39 bits), and of the relocation code's (48).
 #define T0SZ_ENTRY 25
 #define T0SZ_KEXEC 16

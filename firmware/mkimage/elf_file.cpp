@@ -41,7 +41,8 @@ void ElfFile::read_symbols() {
             const auto symbol = at<Elf64_Sym>(section.sh_offset + s);
             if (ELF64_ST_BIND(symbol.st_info) != STB_GLOBAL || symbol.st_shndx == SHN_UNDEF) continue;
             std::string text;
-            for (u64 c = strings.sh_offset + symbol.st_name; const char letter = at<char>(c); ++c) text += letter;
+            u64 c = strings.sh_offset + symbol.st_name;
+            for (char letter = at<char>(c); letter != '\0'; letter = at<char>(++c)) text += letter;
             symbols_[text] = symbol.st_value;
         }
     }

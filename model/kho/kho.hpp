@@ -17,7 +17,7 @@ struct Kernel;
 inline constexpr u32 kKhoOrders = 53;  // 64 - 12 + 1: any order a 64-bit address allows
 inline constexpr u32 kReserveMemMax = 8;
 inline constexpr u32 kReserveMemNameMax = 16;  // with NUL
-inline constexpr u32 kSubtreesMax = 128;  // more than a root FDT page holds, whatever their names
+inline constexpr u32 kSubtreesMax = 128;       // more than a root FDT page holds, whatever their names
 
 /// The runtime tracker (not ABI): per order a radix tree from bitmap index to bitmap (tracker.hpp).
 struct KhoTracker {

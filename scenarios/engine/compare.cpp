@@ -37,7 +37,8 @@ std::string work_text(const RunResult& r, std::size_t phase, Work work) {
 std::optional<Difference> compare_work(const RunResult& a, const RunResult& b) {
     for (std::size_t i = 0; i < std::max(a.phases.size(), b.phases.size()); ++i) {
         if (i >= a.phases.size() || i >= b.phases.size() || a.phases[i].phase != b.phases[i].phase)
-            return Difference{"the phases differ", fmt::format("{}", a.phases.size()), fmt::format("{}", b.phases.size())};
+            return Difference{"the phases differ", fmt::format("{}", a.phases.size()),
+                              fmt::format("{}", b.phases.size())};
         const std::string_view phase = info(a.phases[i].phase).name;
         for (const WorkInfo& w : kWorks)
             if (const std::string n = work_text(a, i, w.work), m = work_text(b, i, w.work); n != m)
@@ -73,10 +74,11 @@ std::optional<FrameRequest> compare_frames(const Recording& a, const Recording& 
     for (std::size_t i = 0; i < a.states.size(); ++i) {
         const RecordedState& s = a.states[i];
         const RecordedState& t = b.states[i];
+        if (!s.has_frames) continue;
         sim::FrameHashes all = s.frames;
         all.insert(t.frames.begin(), t.frames.end());
         into.frames = all.size();
-        into.states = i + 1;
+        ++into.states;
         into.unequal = s.unequal.ranges();
         for (const auto& [frame, hash] : all)
             if (hash_of(a, s, frame) != hash_of(b, t, frame)) return FrameRequest{i, frame, {}};
@@ -92,7 +94,7 @@ std::string owner_of(const Recording& r, const FrameRequest& where) {
 
 // Runs repeat: once more, for the bytes.
 Difference describe(const Scenario& scenario, const Side& first, const Side& second, const Recording& recording,
-                    FrameRequest where) {
+                    const FrameRequest& where) {
     FrameRequest a = where;
     FrameRequest b = where;
     record(scenario, first.cell, {.run = first.run, .frames = false, .capture = &a});
@@ -145,8 +147,8 @@ std::string report_comparison(const Comparison& c) {
             out += fmt::format("    {}  {:>8}  {}\n", hex(r.range.start), size_text(r.range.size), name(r.why));
     }
     if (!c.difference)
-        return out + fmt::format("  equal: {} and {} ({}): {} schedule points; {} frames after each of {} steps\n", a, b,
-                                 c.first.verdict_name(), c.sites, c.frames, c.states);
+        return out + fmt::format("  equal: {} and {} ({}): {} schedule points; {} frames after the last of {} steps\n",
+                                 a, b, c.first.verdict_name(), c.sites, c.frames, c.states);
     return out + fmt::format("  {}\n    {:<8} {}\n    {:<8} {}\n", c.difference->what, a, c.difference->first, b,
                              c.difference->second);
 }

@@ -133,11 +133,11 @@ private:
     std::optional<u32> loaded_;        // kernel index of the loaded image
     u64 running_initrd_bytes_ = 0;
     u64 loaded_initrd_bytes_ = 0;
-    Hop hop_;                               // being made by the exec under way
-    std::vector<PhysRange> handed_ranges_;  // preserved blocks, at the jump
+    Hop hop_;                                       // being made by the exec under way
+    std::vector<PhysRange> handed_ranges_;          // preserved blocks, at the jump
     std::optional<sim::Ledger::State> powered_on_;  // the ledger when the first kernel was up
-    FrameHashes handed_over_;               // their frames that held anything
-    std::set<u64> poked_;                   // frames that the scenario itself changed since
+    FrameHashes handed_over_;                       // their frames that held anything
+    std::set<u64> poked_;                           // frames that the scenario itself changed since
     std::size_t log_seen_ = 0;
     std::size_t boot_log_start_ = 0;  // first log line of the running kernel
 };

@@ -95,7 +95,8 @@ void Play::play(const step::Boot& a) {
                                                       geometry_of(cell_.arch).name)};
     try {
         const std::vector<u8> ramdisk = initrd(a.initrd_bytes);
-        judge(*step_, through_breaks(machine_->boot(image(a.kernel), a.command_line.value_or(spec.command_line), ramdisk)));
+        judge(*step_,
+              through_breaks(machine_->boot(image(a.kernel), a.command_line.value_or(spec.command_line), ramdisk)));
         powered_on_ = machine_->ledger().snapshot();
     } catch (const sim::LoaderError& e) {
         throw Unusable{Verdict::kBadInput, e.what()};
@@ -129,7 +130,10 @@ void Play::play(const step::KexecFileLoad& a) {
     const auto kernel = put_file(image(a.kernel).bytes());
     if (!kernel) return;
     std::optional<u32> ramdisk;
-    if (a.initrd_bytes != 0 && !(ramdisk = put_file(initrd(a.initrd_bytes)))) return;
+    if (a.initrd_bytes != 0) {
+        ramdisk = put_file(initrd(a.initrd_bytes));
+        if (!ramdisk) return;
+    }
     const bool loaded = send(Op::kKexecFileLoad, {*kernel, ramdisk.value_or(kexec::kNoFile)},
                              a.command_line.value_or(spec.command_line))
                             .has_value();

@@ -111,7 +111,8 @@ PhysAddr Play::resolve(const PlaceName& place) {
         case PlaceKind::kKhoFirstChunk: return k->kho.first_chunk;
         case PlaceKind::kKexecList: return {image.head & ~(page_size() - 1)};
         case PlaceKind::kSegment:
-            return place.segment < std::min(image.segment_count, kKexecSegmentsMax) ? image.segments[place.segment].mem : PhysAddr{};
+            return place.segment < std::min(image.segment_count, kKexecSegmentsMax) ? image.segments[place.segment].mem
+                                                                                    : PhysAddr{};
         case PlaceKind::kBootKhoFdt:
         case PlaceKind::kBootKhoScratch: return next_boot_data();
         default: return {};

@@ -8,7 +8,7 @@ namespace {
 
 class Recorder final : public sim::Monitor {
 public:
-    explicit Recorder(const RecordOptions& options) : options_(options) {}
+    Recorder(const RecordOptions& options, std::size_t steps) : options_(options), steps_(steps) {}
 
     void begin(sim::Machine& machine) {
         machine_ = &machine;
@@ -34,7 +34,9 @@ public:
         s.unequal = unequal_;
         s.owners = machine.ownership().snapshot();
         recording.untouched = machine.untouched_frame_hash();
-        if (!options_.frames) return;
+        const bool last = step + 1 == steps_;
+        s.has_frames = options_.frames && (last || machine.config().ram_bytes <= kStepwiseRamMax);
+        if (!s.has_frames) return;
         for (const PhysRange& ram : machine.map().ram) machine.hash_frames(ram, s.frames);
         std::erase_if(s.frames, [&](const auto& f) { return unequal_.contains(f.first); });
     }
@@ -43,6 +45,7 @@ public:
 
 private:
     const RecordOptions& options_;
+    const std::size_t steps_;
     sim::Machine* machine_ = nullptr;
     sim::UnequalFrames unequal_;
     std::array<u64, kSiteCount> seen_{};
@@ -51,7 +54,7 @@ private:
 }  // namespace
 
 Recording record(const Scenario& scenario, const Cell& cell, const RecordOptions& options) {
-    Recorder recorder(options);
+    Recorder recorder(options, scenario.steps.size());
     RunOptions run = options.run;
     run.monitor = &recorder;
     run.on_machine = [&](sim::Machine& m) { recorder.begin(m); };

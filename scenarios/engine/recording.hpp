@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // One run, written down so that another can be compared with it: every schedule point, and all RAM after every step.
 //
-// RAM is kept as a hash per frame that was ever written (some ms a step); whoever wants a frame's bytes runs again and
-// asks for them, as runs repeat.
+// RAM is kept as a hash per frame that was ever written (some ms a step for 512 MiB; of machines above kStepwiseRamMax
+// only the last step is kept); whoever wants a frame's bytes runs again and asks for them, as runs repeat.
 #pragma once
 
 #include <array>
@@ -22,10 +22,13 @@ struct PassedSite {
     bool operator==(const PassedSite&) const = default;
 };
 
+inline constexpr u64 kStepwiseRamMax = 2 * kGiB;
+
 /// The machine as a step left it.
 struct RecordedState {
-    u32 step = 0;                  // from 0
-    sim::FrameHashes frames;       // without the unequal ones
+    u32 step = 0;  // from 0
+    bool has_frames = false;
+    sim::FrameHashes frames;  // without the unequal ones
     sim::UnequalFrames unequal;
     sim::OwnershipMap::State owners;
 };

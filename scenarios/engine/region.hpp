@@ -24,7 +24,7 @@ struct Region {
     std::vector<Block> blocks;
     std::vector<Block> original;  // where it was when it was allocated, or first found
     bool filled = false;
-    bool known = true;             // to the running kernel; reserve_mem of an earlier one may not be
+    bool known = true;  // to the running kernel; reserve_mem of an earlier one may not be
     u64 pages() const;
 };
 

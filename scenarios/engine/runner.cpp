@@ -219,7 +219,8 @@ void Play::collect_phases() {
     if (powered_on_ && !result_.hops.empty()) before.restore(*powered_on_);
     for (const PhaseInfo& p : kPhases) {
         PhaseWork w{.phase = p.phase, .work = {}, .time_ns = ledger.phase_ns(p.phase) - before.phase_ns(p.phase)};
-        for (const WorkInfo& unit : kWorks) w.work[static_cast<u32>(unit.work)] = ledger.work(p.phase, unit.work) - before.work(p.phase, unit.work);
+        for (const WorkInfo& unit : kWorks)
+            w.work[static_cast<u32>(unit.work)] = ledger.work(p.phase, unit.work) - before.work(p.phase, unit.work);
         if (w.time_ns != 0 || std::any_of(w.work.begin(), w.work.end(), [](u64 n) { return n != 0; }))
             result_.phases.push_back(w);
     }

@@ -145,9 +145,9 @@ constexpr std::string_view kV[] = {"v0",  "v1",  "v2",  "v3",  "v4",  "v5",  "v6
                                    "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31"};
 
 std::span<const Row> rows(Isa isa) {
-    static const std::vector<Row> x86 = with_vectors(kX86, UC_X86_REG_XMM0, std::size(kXmm), kXmm);
-    static const std::vector<Row> arm = with_vectors(kArm, UC_ARM64_REG_Q0, std::size(kV), kV);
-    return isa == Isa::kX86_64 ? x86 : arm;
+    static const std::vector<Row> kX86All = with_vectors(kX86, UC_X86_REG_XMM0, std::size(kXmm), kXmm);
+    static const std::vector<Row> kArmAll = with_vectors(kArm, UC_ARM64_REG_Q0, std::size(kV), kV);
+    return isa == Isa::kX86_64 ? kX86All : kArmAll;
 }
 
 void require(uc_err error, const Row& row) {

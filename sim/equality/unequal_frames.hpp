@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The exclusion list of decision D4: frames in which a native kernel and the same kernel as machine code may differ.
 //
-// A guest keeps its stacks in RAM and a native kernel does not; the rest follows from that. A frame leaves the list only
-// when a relocation puts other bytes there: memory that was a stack once is dirty until somebody writes all of it. With
-// the three-way swap of 6.12 old content moves to where a source page was, and the frame's place in the list with it.
+// A guest keeps its stacks in RAM and a native kernel does not; the rest follows from that. A frame leaves the list
+// only when a relocation puts other bytes there: memory that was a stack once is dirty until somebody writes all of it.
+// With the three-way swap of 6.12 old content moves to where a source page was, and the frame's place in the list with
+// it.
 //
 // The list is made from the schedule points of the run alone, so that two targets that agree on these have one list.
 #pragma once

@@ -63,15 +63,15 @@ std::vector<Register> flatten(const std::vector<Feature>& features) {
 }  // namespace
 
 const std::vector<Feature>& features(Isa isa) {
-    static const std::vector<Feature> x86 = x86_features();
-    static const std::vector<Feature> arm = arm_features();
-    return isa == Isa::kX86_64 ? x86 : arm;
+    static const std::vector<Feature> kX86Features = x86_features();
+    static const std::vector<Feature> kArmFeatures = arm_features();
+    return isa == Isa::kX86_64 ? kX86Features : kArmFeatures;
 }
 
 const std::vector<Register>& registers(Isa isa) {
-    static const std::vector<Register> x86 = flatten(features(Isa::kX86_64));
-    static const std::vector<Register> arm = flatten(features(Isa::kAArch64));
-    return isa == Isa::kX86_64 ? x86 : arm;
+    static const std::vector<Register> kX86Registers = flatten(features(Isa::kX86_64));
+    static const std::vector<Register> kArmRegisters = flatten(features(Isa::kAArch64));
+    return isa == Isa::kX86_64 ? kX86Registers : kArmRegisters;
 }
 
 std::string target_description(Isa isa) {

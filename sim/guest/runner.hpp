@@ -63,16 +63,16 @@ public:
     Stop transfer(const platform::Jump& jump) override;
     Stop proceed() override;
 
-    /// A kBreak exactly `n` instructions after the point at which the CPU stands, whatever it calls on the way. 0: right
-    /// behind the call. Other breaks, a jump, and a kernel that waits do not end the count; nothing does.
+    /// A kBreak exactly `n` instructions after the point at which the CPU stands, whatever it calls on the way. 0:
+    /// right behind the call. Other breaks, a jump, and a kernel that waits do not end the count; nothing does.
     void stop_after(std::optional<u64> n);
     /// True if the last stop was made by stop_after().
     bool stopped_after() const { return stopped_after_; }
     /// The CPU stands at the store of a call that was made. stop_after() takes the store for executed.
     bool at_call() const { return at_doorbell_; }
 
-    /// A kBreak before the instruction at `va`, whoever maps it, whenever the CPU comes to it and does not already stand
-    /// there. Between runs only.
+    /// A kBreak before the instruction at `va`, whoever maps it, whenever the CPU comes to it and does not already
+    /// stand there. Between runs only.
     void add_breakpoint(u64 va);
     void remove_breakpoint(u64 va);
     /// True if the last stop was made by a breakpoint.
@@ -239,7 +239,7 @@ private:
     bool stopped_at_breakpoint_ = false;
     std::optional<u64> resumed_at_;  // a breakpoint there does not stop the CPU again
     std::optional<u64> label_seen_;  // the last label that called back
-    bool ran_ = false;  // since dirty frames were reported
+    bool ran_ = false;               // since dirty frames were reported
     std::vector<PhysRange> written_unclaimed_;
     std::optional<u64> fault_address_;
     std::deque<SiteSeen> sites_;

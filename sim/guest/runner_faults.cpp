@@ -67,8 +67,8 @@ u64 GuestRunner::bytes_being_moved() const {
     return phase_ == Phase::kRelocation && moving_ ? jump_.page_size : sizeof(u64);
 }
 
-// Likewise, where. AArch64 relocates through the direct map, however far that leads. An address that is not canonical is
-// a general protection fault on x86-64, which names none: then it is what the next access was for.
+// Likewise, where. AArch64 relocates through the direct map, however far that leads. An address that is not canonical
+// is a general protection fault on x86-64, which names none: then it is what the next access was for.
 u64 GuestRunner::relocated_address(const CpuStop& stop) const {
     if (!has_address(isa_, stop.vector)) {
         if (!x86() || stop.vector != kProtectionX86) return stop.pc;

@@ -79,8 +79,10 @@ SymbolTable SymbolTable::parse(std::span<const u8> elf, std::string_view name) {
             const auto s = reader.read<Elf64_Sym>(symtab.sh_offset + at);
             const u32 type = ELF64_ST_TYPE(s.st_info);
             const std::string_view text = string_at(strings, s.st_name);
-            // AArch64 marks code and data with "$x" and "$d": no names.
-            if (s.st_shndx == SHN_UNDEF || s.st_shndx >= SHN_LORESERVE || text.empty() || text.front() == '$') continue;
+            // AArch64 marks code and data with "$x" and "$d": no names. Linker scripts have absolute symbols for places
+            // of the image, and for sizes, which are small.
+            const bool place = s.st_shndx < SHN_LORESERVE || (s.st_shndx == SHN_ABS && s.st_value >> 63 != 0);
+            if (s.st_shndx == SHN_UNDEF || !place || text.empty() || text.front() == '$') continue;
             if (type != STT_FUNC && type != STT_OBJECT && type != STT_NOTYPE) continue;
             table.symbols_.push_back({s.st_value, s.st_size, std::string(text)});
         }

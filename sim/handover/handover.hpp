@@ -19,7 +19,8 @@ namespace baton::sim {
 /// Copies bytes of physical memory; false if any of them is not RAM.
 using RamReader = std::function<bool(PhysAddr, std::span<u8>)>;
 
-/// Calls back with every 4 KiB frame of a range that anything ever wrote, ascending; frames that are not RAM are left out.
+/// Calls back with every 4 KiB frame of a range that anything ever wrote, ascending; frames that are not RAM are left
+/// out.
 using TouchedFrames = std::function<void(PhysRange, const std::function<void(PhysAddr, std::span<const u8>)>&)>;
 
 /// What the boot protocol hands to the next kernel, with the bytes that say so.

@@ -100,8 +100,8 @@ public:
 
     /// Null: nobody. At most one; it must go before it dies.
     void set_dirty_source(DirtySource* source) { source_ = source; }
-    /// Makes known what was set in the first `words` words of the bitmap without its summary. Bits of frames that are not
-    /// RAM are dropped: whoever set them cannot be trusted.
+    /// Makes known what was set in the first `words` words of the bitmap without its summary. Bits of frames that are
+    /// not RAM are dropped: whoever set them cannot be trusted.
     void take_up_dirty(u64 words);
     /// Marks the frames of those parts of a range that are RAM.
     void mark_ram(PhysRange range);

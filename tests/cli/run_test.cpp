@@ -110,7 +110,8 @@ TEST_CASE("run: the most severe of several results is the exit code") {
     CHECK(run_baton("run " + folder.path()).exit == 0);
     folder.write("b.toml", handover("{ do = 'expect', kho_boot = false }"));
     CHECK(run_baton("run " + folder.path()).exit == 1);
-    folder.write("c.toml", "title = 't'\nkernel.a = { image = 'nowhere.img' }\nstep = [{ do = 'boot', kernel = 'a' }]\n");
+    folder.write("c.toml",
+                 "title = 't'\nkernel.a = { image = 'nowhere.img' }\nstep = [{ do = 'boot', kernel = 'a' }]\n");
     const Said unusable = run_baton("run " + folder.path());
     CHECK(unusable.exit == 3);
     CHECK((unusable.out + unusable.err).find("nowhere.img") != std::string::npos);

@@ -36,15 +36,17 @@ TEST_CASE("save: at a break, before and after the jump, another process goes on 
                 const TemporaryFolder folder;
                 const std::string start = head(arch, target);
                 const std::string exec = "[[step]]\ndo = 'exec'\n";
-                const auto whole = only_run(run_baton(
-                    "run --json " + folder.write("whole.toml", start + std::string(kBefore) + exec + std::string(kAfter))));
+                const auto whole =
+                    only_run(run_baton("run --json " + folder.write("whole.toml", start + std::string(kBefore) + exec +
+                                                                                      std::string(kAfter))));
                 const std::string save = "break = '" + std::string(site) + "'\n[[step]]\ndo = 'save'\nfile = '" +
                                          folder.path("m.sav") + "'\n";
-                only_run(run_baton("run --json " + folder.write("first.toml", start + std::string(kBefore) + exec + save)));
+                only_run(
+                    run_baton("run --json " + folder.write("first.toml", start + std::string(kBefore) + exec + save)));
                 const auto second = only_run(run_baton(
-                    "run --json " + folder.write("second.toml", start + "[[step]]\ndo = 'load'\nfile = '" +
-                                                                    folder.path("m.sav") +
-                                                                    "'\n[[step]]\ndo = 'continue'\n" + std::string(kAfter))));
+                    "run --json " +
+                    folder.write("second.toml", start + "[[step]]\ndo = 'load'\nfile = '" + folder.path("m.sav") +
+                                                    "'\n[[step]]\ndo = 'continue'\n" + std::string(kAfter))));
                 CHECK(second.at("state_hash") == whole.at("state_hash"));
                 CHECK(second.at("handover_hash") == whole.at("handover_hash"));
                 CHECK(second.at("handover_hash").get<std::string>().size() == 32);

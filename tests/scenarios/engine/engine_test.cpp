@@ -71,7 +71,8 @@ TEST_CASE("engine: an image without machine code is skipped as a guest, and that
     const Folder folder;
     std::filesystem::create_directories(folder.path() + "/images/x86_64");
     const std::string image = folder.path() + "/images/x86_64/baton.img";
-    REQUIRE(std::system(("'" BATON_IMAGES "/../firmware/baton_mkimage' --arch x86_64 --output '" + image + "'").c_str()) == 0);
+    REQUIRE(std::system(
+                ("'" BATON_IMAGES "/../firmware/baton_mkimage' --arch x86_64 --output '" + image + "'").c_str()) == 0);
     const RunReport report =
         run_paths({.paths = {folder.write("g.toml", kGuestOnly)}, .image_folder = folder.path() + "/images"});
     REQUIRE(report.results.size() == 1);
