@@ -29,54 +29,70 @@ bool may_be_ram(const Kernel& k, PhysRange r) {
     return !r.empty() && is_memory(k, r.start, r.size);
 }
 
-bool reject(Log why, PhysAddr at, u64 detail) {
-    platform::log(LogLevel::kWarn, why, at.value, detail);
+// Each way to be turned down has a line of its own, with two numbers that tell what was wrong.
+bool reject(Log why, u64 what, u64 detail) {
+    platform::log(LogLevel::kWarn, why, what, detail);
     return false;
 }
 
 bool fdt_is_ours(Kernel& k, const KhoIncoming& in) {
     platform::at(Site::kKhoPopulateFdt, in.fdt.value, in.fdt_size);
-    if (!may_be_ram(k, {in.fdt, in.fdt_size})) return reject(Log::kKhoRejectHeader, in.fdt, FDT_ERR_NOTFOUND);
+    const u64 at = in.fdt.value;
+    if (!may_be_ram(k, {in.fdt, in.fdt_size})) return reject(Log::kKhoRejectFdtNotRam, at, in.fdt_size);
+    if (in.fdt_size < sizeof(fdt_header)) return reject(Log::kKhoRejectFdtTooSmall, at, in.fdt_size);
     const FdtView view = open_fdt(in.fdt, std::min(in.fdt_size, geometry(k).page_size()));
-    if (view.error != 0) return reject(Log::kKhoRejectHeader, in.fdt, static_cast<u64>(-view.error));
+    if (view.error != 0) return reject(Log::kKhoRejectHeader, at, static_cast<u64>(-view.error));
     const Rules& rules = k.rules();
-    if (fdt_node_check_compatible(view.tree, 0, rules.compatible) != 0)
-        return reject(Log::kKhoRejectCompatible, in.fdt, 0);
+    const int compatible = fdt_node_check_compatible(view.tree, 0, rules.compatible);
+    if (compatible < 0) return reject(Log::kKhoRejectNoCompatible, at, static_cast<u64>(-compatible));
+    if (compatible != 0) return reject(Log::kKhoRejectCompatible, at, 0);
     if (rules.validate_map && u64_property(view.tree, 0, kMapProperty).value_or(0) == 0)
-        return reject(Log::kKhoRejectMap, in.fdt, 0);
+        return reject(Log::kKhoRejectMap, at, 0);
     return true;
 }
 
 bool adopt_area(Kernel& k, const ScratchArea& area) {
     if (area.size == 0) return true;  // legal (§10.8)
     const PhysRange range{area.addr, area.size};
-    if (range.end() < range.start) return false;
-    if (!memblock::add(k.memblock, range)) return false;
-    if (!memblock::set_memory_flag(k.memblock, range, kMemblockKhoScratch, true)) return false;
+    if (range.end() < range.start) return reject(Log::kKhoRejectAreaWraps, area.addr.value, area.size);
+    if (!memblock::add(k.memblock, range)) return reject(Log::kKhoRejectAreaAdd, area.addr.value, area.size);
+    if (!memblock::set_memory_flag(k.memblock, range, kMemblockKhoScratch, true))
+        return reject(Log::kKhoRejectAreaFlag, area.addr.value, area.size);
     platform::at(Site::kKhoPopulateScratch, area.addr.value, area.size);
+    return true;
+}
+
+bool array_is_sane(const Kernel& k, const KhoIncoming& in) {
+    const u64 at = in.scratch.value;
+    const u64 bytes = in.scratch_bytes;
+    if (bytes == 0) return reject(Log::kKhoRejectScratchEmpty, at, bytes);
+    if (bytes % sizeof(ScratchArea) != 0) return reject(Log::kKhoRejectScratchRagged, at, bytes);
+    if (bytes / sizeof(ScratchArea) > kScratchAreasMax) return reject(Log::kKhoRejectScratchLong, at, bytes);
+    if (!may_be_ram(k, {in.scratch, bytes})) return reject(Log::kKhoRejectScratchNotRam, at, bytes);
     return true;
 }
 
 /// Bytes of scratch, or nothing: the array cannot be used.
 std::optional<u64> adopt_areas(Kernel& k, const KhoIncoming& in) {
-    const u64 count = in.scratch_bytes / sizeof(ScratchArea);
-    if (in.scratch_bytes % sizeof(ScratchArea) != 0 || count == 0 || count > kScratchAreasMax) return {};
-    if (!may_be_ram(k, {in.scratch, in.scratch_bytes})) return {};
+    if (!array_is_sane(k, in)) return {};
     u64 bytes = 0;
-    for (u64 i = 0; i < count; ++i) {
+    for (u64 i = 0; i < in.scratch_bytes / sizeof(ScratchArea); ++i) {
         const auto area = ram::load<ScratchArea>(in.scratch + i * sizeof(ScratchArea));
         platform::charge(Work::kListLinks, 1);
         if (!adopt_area(k, area)) return {};
         bytes += area.size;
     }
-    if (!memblock::reserve(k.memblock, {in.scratch, in.scratch_bytes})) return {};
+    if (!memblock::reserve(k.memblock, {in.scratch, in.scratch_bytes})) {
+        reject(Log::kKhoRejectScratchReserve, in.scratch.value, in.scratch_bytes);
+        return {};
+    }
     return bytes;
 }
 
 bool adopt(Kernel& k, const KhoIncoming& in) {
     if (!fdt_is_ours(k, in)) return false;
     const auto scratch = adopt_areas(k, in);
-    if (!scratch) return reject(Log::kKhoRejectScratch, in.scratch, in.scratch_bytes);
+    if (!scratch) return false;
     k.memblock.scratch_only = 1;
     k.kho.incoming = in;
     k.kho.is_kho_boot = 1;

@@ -89,10 +89,17 @@ TEST_CASE("kho populate: what is no device tree of ours is rejected by its heade
     }
     SECTION("longer than a page") { fdt_set_totalsize(m.fdt(), 4097); }
     SECTION("longer than what was handed over") { m.incoming.fdt_size = 64; }
-    SECTION("no room for a header") { m.incoming.fdt_size = 8; }
     SECTION("structure outside") { fdt_set_off_dt_struct(m.fdt(), 0x7fffffff); }
     SECTION("unaligned") { m.incoming.fdt = kFdtAt + 4; }
     check_reject(m, Log::kKhoRejectHeader);
+}
+
+TEST_CASE("kho populate: an FDT without room for a header is rejected unread") {
+    Incoming m;
+    SECTION("a few bytes") { m.incoming.fdt_size = 8; }
+    SECTION("one byte short") { m.incoming.fdt_size = sizeof(fdt_header) - 1; }
+    SECTION("none") { m.incoming.fdt_size = 0; }
+    check_reject(m, Log::kKhoRejectFdtTooSmall);
 }
 
 TEST_CASE("kho populate: the log names libfdt's code") {
@@ -111,22 +118,22 @@ TEST_CASE("kho populate: addresses outside the RAM that is known are rejected") 
         k.boot.memory_map[0] = {{0}, 256 * kMiB, static_cast<u32>(MemoryType::kRam), 0};
         k.boot.memory_map_count = 1;
         m.incoming.fdt = {kTiB};
-        check_reject(m, Log::kKhoRejectHeader);
+        check_reject(m, Log::kKhoRejectFdtNotRam);
     }
     SECTION("FDT, memblock known") {
         REQUIRE(memblock::add(k.memblock, m.ram()));
         m.incoming.fdt = m.ram().end() - 2048;
-        check_reject(m, Log::kKhoRejectHeader);
+        check_reject(m, Log::kKhoRejectFdtNotRam);
     }
     SECTION("FDT in reserved firmware memory") {
         k.boot.memory_map[0] = {{0}, 256 * kMiB, static_cast<u32>(MemoryType::kReserved), 0};
         k.boot.memory_map_count = 1;
-        check_reject(m, Log::kKhoRejectHeader);
+        check_reject(m, Log::kKhoRejectFdtNotRam);
     }
     SECTION("array") {
         REQUIRE(memblock::add(k.memblock, m.ram()));
         m.incoming.scratch = {kTiB};
-        check_reject(m, Log::kKhoRejectScratch);
+        check_reject(m, Log::kKhoRejectScratchNotRam);
     }
     SECTION("nothing known: the access decides") {
         m.incoming.fdt = {kTiB};
@@ -143,20 +150,39 @@ TEST_CASE("kho populate: another compatible string is another version") {
     check_reject(m, Log::kKhoRejectCompatible);
 }
 
+TEST_CASE("kho populate: a tree without a compatible string does not say what it is") {
+    Incoming m;
+    u8* tree = m.fdt();
+    REQUIRE(fdt_open_into(tree, tree, 4096) == 0);
+    REQUIRE(fdt_delprop(tree, 0, "compatible") == 0);
+    check_reject(m, Log::kKhoRejectNoCompatible);
+}
+
 TEST_CASE("kho populate: a scratch array that is no array is rejected") {
     Incoming m;
-    SECTION("no entries") { m.incoming.scratch_bytes = 0; }
-    SECTION("half an entry") { m.incoming.scratch_bytes = 40; }
-    SECTION("more areas than nodes can be") { m.incoming.scratch_bytes = 16 * 67; }
-    SECTION("an absurd size") { m.incoming.scratch_bytes = ~u64{15}; }
-    check_reject(m, Log::kKhoRejectScratch);
+    SECTION("no entries") {
+        m.incoming.scratch_bytes = 0;
+        check_reject(m, Log::kKhoRejectScratchEmpty);
+    }
+    SECTION("half an entry") {
+        m.incoming.scratch_bytes = 40;
+        check_reject(m, Log::kKhoRejectScratchRagged);
+    }
+    SECTION("more areas than nodes can be") {
+        m.incoming.scratch_bytes = 16 * 67;
+        check_reject(m, Log::kKhoRejectScratchLong);
+    }
+    SECTION("an absurd size") {
+        m.incoming.scratch_bytes = ~u64{15};
+        check_reject(m, Log::kKhoRejectScratchLong);
+    }
 }
 
 TEST_CASE("kho populate: an area that wraps is rejected; earlier areas stay flagged (B71)") {
     Incoming m;
     m.set_area(2, {{~u64{0} - 4095}, 8192});
     kho::populate(m.kernel(), m.incoming);
-    CHECK(m.logged(Log::kKhoRejectScratch));
+    CHECK(m.logged(Log::kKhoRejectAreaWraps));
     CHECK(m.kernel().kho.is_kho_boot == 0);
     CHECK(m.kernel().memblock.scratch_only == 0);
     REQUIRE(m.kernel().memblock.memory.cnt == 1);
