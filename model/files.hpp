@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Files that userspace hands to the kernel: the boot image and the initrd of kexec_file_load.
 //
-// A file is page cache: single movable pages, found through a chain of index pages, so its contents need no contiguous
-// memory and userspace (the machine's host side) can write them page by page.
+// A file is page cache: single movable pages, so its contents need no contiguous memory and userspace (the machine's
+// host side) can write them page by page, following a chain of index pages. The kernel finds any page in two steps,
+// through directories of the index pages.
 //   index page: u64 phys[page_size/8 - 1] of data pages, 0 = none; last word = phys of the next index page, 0 = end
+//   directory:  u64 phys[page_size/8] of index pages, 0 = none
 #pragma once
 
 #include "model/types.hpp"
@@ -11,9 +13,11 @@
 namespace baton {
 struct Kernel;
 
+inline constexpr u32 kFileDirectoriesMax = 5;
 struct File {
     u64 size_bytes;        // 0 = slot unused
     PhysAddr first_index;  // physical address of the first index page
+    PhysAddr directories[kFileDirectoriesMax];
 };
 
 inline constexpr u32 kFilesMax = 8;

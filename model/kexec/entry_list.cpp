@@ -5,6 +5,74 @@
 #include "model/kexec/pages.hpp"
 
 namespace baton::kexec {
+namespace {
+
+/// One page of words as the relocation code goes through it, on the look-out for the SOURCE of one destination.
+struct PageScan {
+    PhysAddr destination;             // running: where the next SOURCE goes
+    std::optional<PhysAddr> next{};   // words to go on with; nothing: the list ends here
+    std::optional<PhysAddr> found{};  // slot
+    u64 visited = 0;                  // words
+
+    void scan(PhysAddr page, u64 page_size, PhysAddr wanted);
+
+private:
+    bool skip_sources(const u64* words, u64 count, u64 page_size, PhysAddr wanted);
+};
+
+// Nearly every page of words is one run of SOURCEs: then there is nothing to look at but their number. True when that
+// run has the wanted one, the last of `visited`.
+bool PageScan::skip_sources(const u64* words, u64 count, u64 page_size, PhysAddr wanted) {
+    u64 all = ~u64{0};
+    u64 any = 0;
+    for (u64 i = 0; i < count; ++i) {
+        all &= words[i];
+        any |= words[i];
+    }
+    if ((all & kEntrySource) == 0 || (any & kEntryFlags) != kEntrySource) return false;
+    const u64 ahead = (wanted - destination) / page_size;  // huge when it lies below
+    const bool here = ahead < count;
+    visited = here ? ahead + 1 : count;
+    destination += visited * page_size;
+    return here;
+}
+
+void PageScan::scan(PhysAddr page, u64 page_size, PhysAddr wanted) {
+    const u64 count = page_size / sizeof(u64);
+    const u64* words = ram::read<u64>(page, count);
+    next = page + page_size;  // behind a last word that says nothing else
+    if (skip_sources(words, count - 1, page_size, wanted)) found = page + (visited - 1) * sizeof(u64);
+    while (!found && visited < count) {
+        const u64 word = words[visited++];
+        const PhysAddr address{word & ~(page_size - 1)};
+        if (word & kEntryDestination) {
+            destination = address;
+        } else if (word & kEntryIndirection) {
+            next = address;
+            return;
+        } else if ((word & kEntryDone) != 0 || word == 0) {
+            next.reset();
+            return;
+        } else if (word & kEntrySource) {
+            if (destination == wanted) found = page + (visited - 1) * sizeof(u64);
+            destination += page_size;
+        }
+    }
+}
+
+}  // namespace
+
+std::optional<PhysAddr> find_source(const Kimage& image, u64 page_size, PhysAddr destination) {
+    platform::charge(Work::kEntriesWalked, 1);
+    PageScan scan{};
+    if (image.head & kEntryIndirection) scan.next = PhysAddr{image.head & ~(page_size - 1)};
+    while (scan.next && !scan.found) {
+        scan.visited = 0;
+        scan.scan(*scan.next, page_size, destination);
+        platform::charge(Work::kEntriesWalked, scan.visited);
+    }
+    return scan.found;
+}
 
 void init_list(Kimage& image) {
     image.head = 0;

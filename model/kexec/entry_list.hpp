@@ -5,6 +5,8 @@
 // in the Kimage, links to the first. The word after the last one appended is 0, so a list is walkable while it grows.
 #pragma once
 
+#include <optional>
+
 #include "model/kexec/kexec.hpp"
 
 namespace baton::kexec {
@@ -22,6 +24,10 @@ void terminate(Kimage& image);
 void free_list(Kernel& k, Kimage& image);
 /// Changes the word at `slot`.
 void store_entry(Kimage& image, PhysAddr slot, u64 entry);
+
+/// The slot of the SOURCE whose page goes to `destination`, or nothing. It charges the walk of every word up to there,
+/// as EntryWalker would, and goes by whole pages of words.
+std::optional<PhysAddr> find_source(const Kimage& image, u64 page_size, PhysAddr destination);
 
 /// Visits every word in the order of the relocation code, charging one kEntriesWalked each. It stops at DONE, and
 /// where the list so far ends. A list that was overwritten with a cycle ends by the hang budget.

@@ -27,7 +27,7 @@ bool file_exists(const Kernel& k, u32 slot) { return slot < kFilesMax && k.files
 void discard(Kernel& k, Kimage& image) {
     free_list(k, image);
     free_control(k, image);
-    free_chain(k, image.dest_pages, Owner::kKernel);
+    free_waiting(k, image.dest_pages);
     free_chain(k, image.unusable_pages, Owner::kKernel);
     release_buffers(k, image);
     image = {};
@@ -81,7 +81,7 @@ Status build(Load& load) {
 }
 
 void publish(Kernel& k, Kimage& loading) {
-    free_chain(k, loading.dest_pages, Owner::kKernel);
+    free_waiting(k, loading.dest_pages);
     free_chain(k, loading.unusable_pages, Owner::kKernel);
     release_buffers(k, loading);
     loading.loaded = 1;

@@ -5,7 +5,8 @@
 // copy in any order. Free memory that lies in a destination is therefore no ordinary source page: it takes over the
 // content that belongs there if that was loaded already, or waits on `dest_pages` until it is asked for.
 //
-// Usually one allocation a page. When most free memory lies inside destinations, each such page costs a list walk.
+// Usually one allocation a page. When most free memory lies inside destinations, each such page costs Linux a walk of
+// the whole list: it is charged here, and done in large steps (find_source, take_waiting).
 #include "model/kernel.hpp"
 #include "model/kexec/entry_list.hpp"
 #include "model/kexec/pages.hpp"
@@ -16,17 +17,15 @@ namespace {
 // `page` is the destination of a page that is loaded already: the content moves here, its old page is free for use.
 std::optional<PhysAddr> exchange_with_source(Kernel& k, Kimage& image, PhysAddr page) {
     const u64 page_size = geometry(k).page_size();
-    for (EntryWalker w(image, page_size); w.next();) {
-        if (!w.is_source() || w.destination() != page) continue;
-        const PhysAddr old = w.address();
-        BATON_ASSERT(old != page);
-        ram::copy(page, old, page_size);
-        platform::charge(Work::kPagesCopied, 1);
-        store_entry(image, w.slot(), page.value | kEntrySource);
-        platform::own({page, page_size}, Owner::kKernel, Owner::kImageSource);
-        return old;
-    }
-    return std::nullopt;
+    const std::optional<PhysAddr> slot = find_source(image, page_size, page);
+    if (!slot) return std::nullopt;
+    const PhysAddr old{ram::load<u64>(*slot) & ~(page_size - 1)};
+    BATON_ASSERT(old != page);
+    ram::copy(page, old, page_size);
+    platform::charge(Work::kPagesCopied, 1);
+    store_entry(image, *slot, page.value | kEntrySource);
+    platform::own({page, page_size}, Owner::kKernel, Owner::kImageSource);
+    return old;
 }
 
 Result<PhysAddr> become_source(const Kernel& k, Kimage& image, PhysAddr page) {
@@ -38,7 +37,7 @@ Result<PhysAddr> become_source(const Kernel& k, Kimage& image, PhysAddr page) {
 }  // namespace
 
 Result<PhysAddr> alloc_source_page(Kernel& k, Kimage& image, PhysAddr destination) {
-    if (destination != kNoDestination && chain_take(k, image.dest_pages, destination))
+    if (destination != kNoDestination && take_waiting(k, image.dest_pages, destination))
         return become_source(k, image, destination);
     for (;;) {
         const Result<PhysAddr> page = take_page(k);
@@ -53,7 +52,7 @@ Result<PhysAddr> alloc_source_page(Kernel& k, Kimage& image, PhysAddr destinatio
             ++image.source_pages;
             return *freed;
         }
-        chain_push(k, image.dest_pages, *page);
+        add_waiting(k, image.dest_pages, *page);
     }
 }
 

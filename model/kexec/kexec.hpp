@@ -40,6 +40,15 @@ struct KexecSegment {
     u32 padding;
 };
 
+/// Free pages that were met too early: each is the destination of a page that is yet to be loaded (kimage's
+/// dest_pages).
+struct WaitingPages {
+    u64 first;         // chain through Page::next; the newest page
+    u64 count;         // pages
+    u64 finger;        // a page whose place is known, as a link; 0 = none
+    u64 finger_place;  // its place in the chain, the first page's is 1
+};
+
 /// One image (struct kimage). Lives in the Kernel object; page lists are chained through Page::next.
 struct Kimage {
     u32 loaded;
@@ -54,8 +63,8 @@ struct Kimage {
     PhysAddr idmap_root;  // AArch64
     u64 argument;         // AArch64: DTB
     u64 control_pages;    // chains through Page::next: (pfn + 1) << 1, 0 = end
-    u64 dest_pages;
     u64 unusable_pages;
+    WaitingPages dest_pages;
     u64 table_pages;       // page tables of the transition, freed with the image
     u64 source_pages;      // how many pages the list owns
     u64 address_limit;     // last byte a source, destination or control page may lie at (kexec.md §3.3)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The pages an image owns (specs/kexec.md §3): source pages, control pages, and the chains that remember the rest.
 //
-// A chain is a list of single pages through Page::next, its head a word of the Kimage: (pfn + 1) << 1, 0 = end.
+// A chain is a list of single pages through Page::next, its head a word of the Kimage: (pfn + 1) << 1, 0 = end. Pages
+// that wait for their turn are chained both ways.
 #pragma once
 
 #include <optional>
@@ -17,10 +18,14 @@ bool is_destination(const Kimage& image, PhysRange r);
 
 void chain_push(const Kernel& k, u64& chain, PhysAddr page);
 std::optional<PhysAddr> chain_pop(const Kernel& k, u64& chain);
-/// Takes `page` out of the chain; false if it is not in it. Linear.
-bool chain_take(const Kernel& k, u64& chain, PhysAddr page);
 /// Frees every page of a chain, whose pages belong to `owner`.
 void free_chain(Kernel& k, u64& chain, Owner owner);
+
+/// Keeps a page until its turn as a source page comes.
+void add_waiting(const Kernel& k, WaitingPages& waiting, PhysAddr page);
+/// Takes `page` back; false if it does not wait. It charges the links that a search from the first one would follow.
+bool take_waiting(const Kernel& k, WaitingPages& waiting, PhysAddr page);
+void free_waiting(Kernel& k, WaitingPages& waiting);
 
 /// One page of the kernel, marked reserved, owned by Owner::kKernel. Not cleared. ENOMEM.
 Result<PhysAddr> take_page(Kernel& k);
