@@ -57,27 +57,24 @@ endfunction()
 
 # x86-64: the purgatory as an ELF file of its own, linked at 0. SSE is off when it runs.
 function(baton_guest_purgatory result)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "FOLDER;COMPILER" "FLAGS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "FOLDER;ELF;COMPILER" "FLAGS")
   baton_guest_objects(objects FOLDER ${arg_FOLDER}/purgatory COMPILER ${arg_COMPILER}
     FLAGS ${arg_FLAGS} -fpie -mgeneral-regs-only
     SOURCES firmware/x86_64/purgatory.S firmware/x86_64/purgatory.cpp firmware/runtime/memory.c model/kexec/sha256.cpp)
-  set(elf ${arg_FOLDER}/purgatory.elf)
   set(script ${CMAKE_CURRENT_SOURCE_DIR}/x86_64/purgatory.ld)
   add_custom_command(
-    OUTPUT ${elf}
+    OUTPUT ${arg_ELF}
     COMMAND ${arg_COMPILER} -nostdlib -static-pie -Wl,-T,${script} -Wl,--gc-sections -Wl,--build-id=none
-      -Wl,--no-warn-rwx-segments -Wl,-z,noexecstack -o ${elf} ${objects}
+      -Wl,--no-warn-rwx-segments -Wl,-z,noexecstack -o ${arg_ELF} ${objects}
     DEPENDS ${objects} ${script}
     VERBATIM)
-  set(${result} ${elf} PARENT_SCOPE)
+  set(${result} ${arg_ELF} PARENT_SCOPE)
 endfunction()
 
-# baton_guest_kernel(<result> GEOMETRY <enumerator of GeometryId> ISA <isa> PAGE_SHIFT <n> TEXT_BASE <va>
-#                    FOLDER <of the objects> ELF <file> COMPILER <c++> LIBFDT <archive> PURGATORY_BYTES <n>
-#                    FLAGS <more…>)
-function(baton_guest_kernel result)
-  cmake_parse_arguments(PARSE_ARGV 1 arg ""
-    "GEOMETRY;ISA;PAGE_SHIFT;TEXT_BASE;FOLDER;ELF;COMPILER;LIBFDT;PURGATORY_BYTES" "FLAGS")
+# The objects of a kernel: baton_guest_kernel_objects(<result> GEOMETRY <enumerator of GeometryId> ISA <isa>
+#                                                     PAGE_SHIFT <n> FOLDER <of the objects> COMPILER <c++> FLAGS <more…>)
+function(baton_guest_kernel_objects result)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "GEOMETRY;ISA;PAGE_SHIFT;FOLDER;COMPILER" "FLAGS")
   baton_guest_sources(model model cpp)
   baton_guest_sources(runtime firmware/runtime c)
   baton_guest_sources(isa_cpp firmware/${arg_ISA} cpp)
@@ -87,6 +84,13 @@ function(baton_guest_kernel result)
   baton_guest_objects(objects FOLDER ${arg_FOLDER} COMPILER ${arg_COMPILER}
     FLAGS -fno-pic -DBATON_GEOMETRY=${arg_GEOMETRY} -DPAGE_SHIFT=${arg_PAGE_SHIFT} ${arg_FLAGS}
     SOURCES ${sources})
+  set(${result} ${objects} PARENT_SCOPE)
+endfunction()
+
+# Links them: baton_guest_kernel(ELF <file> OBJECTS <files…> LINK <more flags…> PAGE_SHIFT <n> TEXT_BASE <va>
+#                                COMPILER <c++> LIBFDT <archive> PURGATORY_BYTES <n>)
+function(baton_guest_kernel)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "ELF;PAGE_SHIFT;TEXT_BASE;COMPILER;LIBFDT;PURGATORY_BYTES" "OBJECTS;LINK")
   set(script ${CMAKE_CURRENT_SOURCE_DIR}/image.ld)
   math(EXPR page_size "1 << ${arg_PAGE_SHIFT}")
   add_custom_command(
@@ -94,8 +98,7 @@ function(baton_guest_kernel result)
     COMMAND ${arg_COMPILER} -nostdlib -static -no-pie -Wl,-T,${script} -Wl,--gc-sections -Wl,--build-id=none
       -Wl,--no-warn-rwx-segments -Wl,-z,noexecstack -Wl,-z,max-page-size=4096
       -Wl,--defsym=text_base=${arg_TEXT_BASE} -Wl,--defsym=page_size=${page_size}
-      -Wl,--defsym=purgatory_bytes=${arg_PURGATORY_BYTES} -o ${arg_ELF} ${objects} ${arg_LIBFDT}
-    DEPENDS ${objects} ${script} ${arg_LIBFDT}
+      -Wl,--defsym=purgatory_bytes=${arg_PURGATORY_BYTES} ${arg_LINK} -o ${arg_ELF} ${arg_OBJECTS} ${arg_LIBFDT}
+    DEPENDS ${arg_OBJECTS} ${script} ${arg_LIBFDT}
     VERBATIM)
-  set(${result} ${arg_ELF} PARENT_SCOPE)
 endfunction()

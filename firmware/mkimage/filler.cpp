@@ -47,13 +47,19 @@ void put(Bytes& bytes, u64 offset, const T& value) {
     std::memcpy(bytes.data() + offset, &value, sizeof(T));
 }
 
-void fill(Bytes& image, const Geometry& g, u64 offset, u64 size) {
-    Filler filler(u64{static_cast<u32>(g.id)} << 32 | offset);
+/// Which image it is: part of every seed.
+struct Identity {
+    GeometryId geometry;
+    u32 variant;
+};
+
+void fill(Bytes& image, Identity id, u64 offset, u64 size) {
+    Filler filler(u64{id.variant} << 40 | u64{static_cast<u32>(id.geometry)} << 32 | offset);
     for (u64 at = offset; at < offset + size; at += sizeof(u64)) put(image, at, filler.next());
 }
 
-void put_purgatory(Bytes& image, const Geometry& g) {
-    fill(image, g, kPurgatoryOffset + kexec::kPurgatoryEntryOffset, kPurgatoryCodeEnd - kexec::kPurgatoryEntryOffset);
+void put_purgatory(Bytes& image, Identity id) {
+    fill(image, id, kPurgatoryOffset + kexec::kPurgatoryEntryOffset, kPurgatoryCodeEnd - kexec::kPurgatoryEntryOffset);
     put(image, kPurgatoryOffset,
         kexec::PurgatoryHeader{.magic = kexec::kPurgatoryMagic,
                                .size = kPurgatorySize,
@@ -74,19 +80,20 @@ void put_entries(Bytes& image, bool x86) {
 
 }  // namespace
 
-Kernel filler_kernel(const Geometry& g) {
+Kernel filler_kernel(const Geometry& g, u32 variant) {
     const bool x86 = g.isa == Isa::kX86_64;
+    const Identity id{g.id, variant};
     Kernel k{.bytes = Bytes(kFileBytes),
              .text_offset = kTextOffset,
              .text_size = kTextSize,
              .relocate_offset = kRelocateOffset,
              .relocate_size = kRelocateSize};
-    fill(k.bytes, g, kTextOffset, kTextSize);
-    fill(k.bytes, g, kRelocateOffset, kRelocateSize);
-    fill(k.bytes, g, kRodataOffset, kFileBytes - kRodataOffset);
+    fill(k.bytes, id, kTextOffset, kTextSize);
+    fill(k.bytes, id, kRelocateOffset, kRelocateSize);
+    fill(k.bytes, id, kRodataOffset, kFileBytes - kRodataOffset);
     put_entries(k.bytes, x86);
     if (x86) {
-        put_purgatory(k.bytes, g);
+        put_purgatory(k.bytes, id);
         k.purgatory_offset = kPurgatoryOffset;
         k.purgatory_size = kPurgatorySize;
     }

@@ -29,11 +29,12 @@ std::optional<GeometryId> geometry_for(const std::string& arch, const std::strin
 struct Inputs {
     std::string kernel;     // empty: filler
     std::string purgatory;  // empty: none
+    unsigned variant = 0;   // of filler
 };
 
 baton::firmware::Kernel kernel_from(const Geometry& g, const Inputs& inputs) {
     namespace fw = baton::firmware;
-    if (inputs.kernel.empty()) return fw::filler_kernel(g);
+    if (inputs.kernel.empty()) return fw::filler_kernel(g, inputs.variant);
     std::optional<fw::ElfFile> purgatory;
     if (!inputs.purgatory.empty()) purgatory.emplace(inputs.purgatory);
     return fw::guest_kernel(g, fw::ElfFile(inputs.kernel), purgatory);
@@ -51,6 +52,7 @@ int main(int argc, char** argv) {
     app.add_option("--granule", granule, "page size")->check(CLI::IsMember({"4k", "16k", "64k"}));
     app.add_option("--elf", inputs.kernel, "linked guest kernel")->check(CLI::ExistingFile);
     app.add_option("--purgatory", inputs.purgatory, "linked purgatory (x86_64)")->check(CLI::ExistingFile);
+    app.add_option("--variant", inputs.variant, "without --elf: which filler")->check(CLI::Range(0, 255));
     app.add_option("--output", output, "file to write")->required();
     try {
         app.parse(argc, argv);

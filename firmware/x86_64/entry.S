@@ -82,7 +82,7 @@ load_segments:
     sub $16, %rsp
     lea gdt(%rip), %rax
     mov %rax, 2(%rsp)
-    movw $(gdt_end - gdt - 1), (%rsp)
+    movw $(.Lgdt_end - gdt - 1), (%rsp)
     lgdt (%rsp)
     movq $0, (%rsp)
     movq $0, 8(%rsp)
@@ -188,7 +188,7 @@ gdt:
     .quad 0
     .quad 0x00af9b000000ffff          // CODE_SELECTOR: flat, 64-bit
     .quad 0x00cf93000000ffff          // DATA_SELECTOR: flat
-gdt_end:
+.Lgdt_end:
 
 in_kernel_space:
     lea boot_stack_end(%rip), %rsp

@@ -19,7 +19,7 @@ namespace baton::test {
 
 /// Where things of the bench lie, from the start of RAM. The frames [kBenchStart, kBenchEnd) are tables, code and
 /// stack.
-inline constexpr u64 kBenchRam = 64 * kMiB;
+inline constexpr u64 kBenchRam = 24 * kMiB;
 inline constexpr u64 kBenchStart = 4 * kMiB;
 inline constexpr u64 kBenchControl = 4 * kMiB;               // control page
 inline constexpr u64 kBenchWords = kBenchControl + 0x10000;  // what the code is told
@@ -27,6 +27,17 @@ inline constexpr u64 kBenchStack = kBenchControl + 0x30000;  // its end
 inline constexpr u64 kBenchTables = kBenchControl + 0x100000;
 inline constexpr u64 kBenchEnd = 8 * kMiB;
 inline constexpr u64 kBenchFree = 8 * kMiB;  // the test's
+
+/// Asks the test at every charge: it may end the run there.
+class ChargedMachine final : public BareMachine {
+public:
+    using BareMachine::BareMachine;
+    void charge(Work w, u64 amount) override {
+        BareMachine::charge(w, amount);
+        if (on_charge) on_charge();
+    }
+    std::function<void()> on_charge;
+};
 
 class MachineCode {
 public:
@@ -89,7 +100,7 @@ public:
     };
     const Geometry& g;
     const PhysAddr start;
-    BareMachine machine;
+    ChargedMachine machine;
     sim::ImageFile image;
     u64 next_table;
     std::unique_ptr<u8, Free> copy;
