@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What a boot protocol says about the handover: setup_data type 10, or two /chosen properties.
 // Sources: specs/kho.md §2.8, §2.9; specs/kexec.md §7.7; specs/boot.md §6.
+#include <fmt/format.h>
 #include <libfdt.h>
 
 #include <cstring>
 
-#include "model/bits.hpp"
 #include "sim/handover/handover.hpp"
 
 namespace baton::sim {
@@ -14,7 +14,6 @@ namespace {
 inline constexpr u32 kSetupDataKho = 10;
 inline constexpr u64 kSetupDataBytes = 32;
 inline constexpr u32 kSetupNodesMax = 4096;
-inline constexpr u64 kTreeBytesMax = 2 * kMiB;
 
 template <class T>
 std::optional<T> load(const RamReader& read, PhysAddr a) {
@@ -31,34 +30,19 @@ struct SetupNode {
 };
 static_assert(sizeof(SetupNode) == 16);
 
+void warn(BootHandover& out, WarningId id, PhysAddr at, std::string text) {
+    out.warnings.push_back({id, at, std::move(text)});
+}
+
 std::optional<BootHandover> read_zero_page(PhysAddr zero_page, const RamReader& read) {
     const auto image = load<u32>(read, zero_page + 0x218);
     const auto size = load<u32>(read, zero_page + 0x21c);
     const auto image_high = load<u32>(read, zero_page + 0xc0);
     const auto size_high = load<u32>(read, zero_page + 0xc4);
-    auto next = load<u64>(read, zero_page + 0x250);
-    if (!image || !size || !image_high || !size_high || !next) return std::nullopt;
-    BootHandover out;
+    const auto first = load<u64>(read, zero_page + 0x250);
+    if (!image || !size || !image_high || !size_high || !first) return std::nullopt;
+    BootHandover out = read_setup_data({*first}, read);
     out.initrd = {{u64{*image_high} << 32 | *image}, u64{*size_high} << 32 | *size};
-    for (u32 i = 0; i < kSetupNodesMax && *next != 0; ++i) {
-        const PhysAddr at{*next};
-        const auto node = load<SetupNode>(read, at);
-        if (!node) break;
-        if (node->type == kSetupDataKho && node->len == kSetupDataBytes) {
-            out.record_at = at;
-            out.record.resize(sizeof(SetupNode) + kSetupDataBytes);
-            if (!read(at, out.record)) break;
-            u64 words[4];
-            std::memcpy(words, out.record.data() + sizeof(SetupNode), sizeof(words));
-            out.fdt = {words[0]};
-            out.fdt_size = words[1];
-            out.scratch = {words[2]};
-            out.scratch_bytes = words[3];
-            out.fdt_field = at + sizeof(SetupNode);
-            out.scratch_field = out.fdt_field + 16;
-        }
-        next = node->next;
-    }
     return out;
 }
 
@@ -76,14 +60,19 @@ struct Chosen {
     PhysAddr base;
 
     // <address size> in the root's cell widths; false unless exactly that long.
-    bool range(const char* name, PhysAddr& address, u64& size, PhysAddr& field, std::vector<u8>& record) const {
+    bool range(const char* name, PhysAddr& address, u64& size, PhysAddr& field, BootHandover& out) const {
         int len = 0;
         const auto* p = static_cast<const u8*>(fdt_getprop(tree, node, name, &len));
-        if (p == nullptr || len != (address_cells + size_cells) * 4) return false;
+        if (p == nullptr) return false;
+        const PhysAddr at = base + static_cast<u64>(p - static_cast<const u8*>(tree));
+        if (len != (address_cells + size_cells) * 4) {
+            warn(out, WarningId::kBootRecordSize, at, fmt::format("{} has {} bytes", name, len));
+            return false;
+        }
         address = {cells(p, address_cells)};
         size = cells(p + address_cells * 4, size_cells);
-        field = base + static_cast<u64>(p - static_cast<const u8*>(tree));
-        record.insert(record.end(), p, p + len);
+        field = at;
+        out.record.insert(out.record.end(), p, p + len);
         return true;
     }
     u64 number(const char* name) const {
@@ -94,12 +83,51 @@ struct Chosen {
 };
 
 std::optional<BootHandover> read_tree(PhysAddr at, const RamReader& read) {
-    const auto size_be = load<u32>(read, at + 4);
-    if (!size_be) return std::nullopt;
-    const u64 bytes = __builtin_bswap32(*size_be);
-    if (bytes < sizeof(fdt_header) || bytes > kTreeBytesMax) return std::nullopt;
-    std::vector<u8> tree(bytes);
-    if (!read(at, tree) || fdt_check_full(tree.data(), bytes) != 0) return std::nullopt;
+    const LoadedTree tree = load_tree(at, kTreeBytesMax, read);
+    if (tree.state != LoadedTree::State::kGood) return std::nullopt;
+    return read_chosen(tree.bytes, at);
+}
+
+}  // namespace
+
+BootHandover read_setup_data(PhysAddr first, const RamReader& read) {
+    BootHandover out;
+    PhysAddr at = first;
+    for (u32 i = 0; at.value != 0; ++i) {
+        if (i == kSetupNodesMax) {
+            warn(out, WarningId::kBootListBroken, first, fmt::format("setup_data has more than {} nodes", i));
+            break;
+        }
+        const auto node = load<SetupNode>(read, at);
+        if (!node) {
+            warn(out, WarningId::kBootListBroken, at, fmt::format("no memory at {:#x} for setup_data", at.value));
+            break;
+        }
+        if (node->type == kSetupDataKho && node->len != kSetupDataBytes)
+            warn(out, WarningId::kBootRecordSize, at, fmt::format("setup_data of type 10 has {} bytes", node->len));
+        if (node->type == kSetupDataKho && node->len == kSetupDataBytes) {
+            std::vector<u8> record(sizeof(SetupNode) + kSetupDataBytes);
+            if (!read(at, record)) {
+                warn(out, WarningId::kBootListBroken, at, fmt::format("setup_data at {:#x} is cut off", at.value));
+                break;
+            }
+            u64 words[4];
+            std::memcpy(words, record.data() + sizeof(SetupNode), sizeof(words));
+            out.record_at = at;
+            out.record = std::move(record);
+            out.fdt = {words[0]};
+            out.fdt_size = words[1];
+            out.scratch = {words[2]};
+            out.scratch_bytes = words[3];
+            out.fdt_field = at + sizeof(SetupNode);
+            out.scratch_field = out.fdt_field + 16;
+        }
+        at = {node->next};
+    }
+    return out;
+}
+
+BootHandover read_chosen(std::span<const u8> tree, PhysAddr at) {
     BootHandover out;
     const int chosen = fdt_path_offset(tree.data(), "/chosen");
     if (chosen < 0) return out;
@@ -109,13 +137,14 @@ std::optional<BootHandover> read_tree(PhysAddr at, const RamReader& read) {
     out.initrd = {{start}, c.number("linux,initrd-end") - start};
     BootHandover kho = out;
     kho.record_at = at;
-    if (c.range("linux,kho-fdt", kho.fdt, kho.fdt_size, kho.fdt_field, kho.record) &&
-        c.range("linux,kho-scratch", kho.scratch, kho.scratch_bytes, kho.scratch_field, kho.record))
-        return kho;
+    const bool fdt = c.range("linux,kho-fdt", kho.fdt, kho.fdt_size, kho.fdt_field, kho);
+    const bool scratch = c.range("linux,kho-scratch", kho.scratch, kho.scratch_bytes, kho.scratch_field, kho);
+    if (fdt && scratch) return kho;
+    out.warnings = std::move(kho.warnings);
+    if (fdt != scratch)
+        warn(out, WarningId::kBootRecordMissing, at, "only one of linux,kho-fdt and linux,kho-scratch is there");
     return out;
 }
-
-}  // namespace
 
 std::optional<BootHandover> read_boot_handover(Isa isa, PhysAddr argument, const RamReader& read) {
     return isa == Isa::kX86_64 ? read_zero_page(argument, read) : read_tree(argument, read);

@@ -1,199 +1,265 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sim/handover/handover.hpp"
 
-#define XXH_STATIC_LINKING_ONLY
 #include <fmt/format.h>
 #include <libfdt.h>
-#include <xxhash.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
-#include <unordered_set>
 
-#include "model/bits.hpp"
-#include "model/kho/abi.hpp"
+#include "sim/handover/tracker.hpp"
 
 namespace baton::sim {
 namespace {
 
-inline constexpr u64 kScratchAreasMax = 4096;
-inline constexpr u64 kChunksMax = 1u << 20;
-inline constexpr u64 kBlocksMax = 1u << 24;  // 16 Mi blocks: 64 GiB in single pages
+inline constexpr char kMapProperty[] = "preserved-memory-map";
 inline constexpr u64 kBlobBytesMax = 2 * kMiB;
+inline constexpr u64 kSubtreesMax = 4096;
 
-// A flattened tree at `a`, by its totalsize; empty unless libfdt finds it well formed.
-std::vector<u8> read_fdt(PhysAddr a, u64 bytes_max, const RamReader& read) {
-    fdt_header header;
-    if (!read(a, {reinterpret_cast<u8*>(&header), sizeof(header)}) || fdt_check_header(&header) != 0) return {};
-    const u64 bytes = fdt_totalsize(&header);
-    if (bytes < sizeof(header) || bytes > bytes_max) return {};
-    std::vector<u8> tree(bytes);
-    if (!read(a, tree) || fdt_check_full(tree.data(), bytes) != 0) return {};
-    return tree;
-}
-
-std::optional<u64> native_u64(const void* tree, int node, const char* name) {
-    int len = 0;
-    const void* p = fdt_getprop(tree, node, name, &len);
-    if (p == nullptr || len != 8) return std::nullopt;
-    u64 v;
-    std::memcpy(&v, p, sizeof(v));
-    return v;
-}
-
-void read_scratch(const BootHandover& boot, const RamReader& read, Handover& out) {
-    const u64 count = boot.scratch_bytes / sizeof(kho::ScratchArea);
-    if (count == 0 || count > kScratchAreasMax || boot.scratch_bytes % sizeof(kho::ScratchArea) != 0) {
-        out.warnings.push_back(fmt::format("scratch array of {} bytes", boot.scratch_bytes));
-        return;
-    }
-    out.scratch_array = {boot.scratch, std::vector<u8>(boot.scratch_bytes)};
-    if (!read(boot.scratch, out.scratch_array.bytes)) {
-        out.warnings.push_back("scratch array is not in RAM");
-        out.scratch_array.bytes.clear();
-        return;
-    }
-    for (u64 i = 0; i < count; ++i) {
-        kho::ScratchArea area;
-        std::memcpy(&area, out.scratch_array.bytes.data() + i * sizeof(area), sizeof(area));
-        out.scratch.push_back({area.addr, area.size});
-    }
-}
-
-void read_subtrees(const Rules& rules, const RamReader& read, Handover& out) {
-    const void* tree = out.root_fdt.bytes.data();
-    int node = 0;
-    fdt_for_each_subnode(node, tree, 0) {
-        const char* name = fdt_get_name(tree, node, nullptr);
-        const auto blob = native_u64(tree, node, rules.subtree_property);
-        if (!blob) {
-            out.warnings.push_back(fmt::format("subtree {} has no address", name));
-            continue;
-        }
-        out.subtrees.push_back({name, {*blob}});
-        std::vector<u8> bytes = read_fdt({*blob}, kBlobBytesMax, read);
-        if (!bytes.empty()) out.sub_fdts.push_back({{*blob}, std::move(bytes)});
-    }
-}
-
-void add_blocks(const kho::ChunkEntry& entry, u32 order, const std::vector<u8>& bitmap, const Geometry& g,
-                Handover& out) {
-    for (u64 word_at = 0; word_at + 8 <= bitmap.size(); word_at += 8) {
-        u64 word;
-        std::memcpy(&word, bitmap.data() + word_at, sizeof(word));
-        for (; word != 0; word &= word - 1) {
-            if (out.blocks.size() == kBlocksMax) return;
-            const u64 bit = word_at * 8 + ctz(word);
-            out.blocks.push_back({entry.phys_start + shl(bit, order + g.page_shift), {order}});
-            out.pages += shl(1, order);
-        }
-    }
-}
-
-void read_chunk(const HandoverPiece& page, const Geometry& g, const Rules& rules, const RamReader& read,
-                Handover& out) {
-    kho::ChunkHeader header;
-    std::memcpy(&header, page.bytes.data(), sizeof(header));
-    u64 count = header.num_elms;
-    if (count > kho::chunk_entries_max(g.page_size()) || header.order > 52) {
-        out.warnings.push_back(fmt::format("chunk {:#x}: order {}, {} entries", page.phys.value, header.order, count));
-        count = std::min<u64>(count, kho::chunk_entries_max(g.page_size()));
-        if (header.order > 52) return;
-    }
-    const u64 bitmap_bytes = rules.bitmap_bytes != 0 ? rules.bitmap_bytes : g.page_size();
-    for (u64 i = 0; i < count; ++i) {
-        kho::ChunkEntry entry;
-        std::memcpy(&entry, page.bytes.data() + sizeof(header) + i * sizeof(entry), sizeof(entry));
-        HandoverPiece bitmap{entry.bitmap, std::vector<u8>(bitmap_bytes)};
-        if (!read(entry.bitmap, bitmap.bytes)) {
-            out.warnings.push_back(fmt::format("bitmap {:#x} is not in RAM", entry.bitmap.value));
-            continue;
-        }
-        add_blocks(entry, header.order, bitmap.bytes, g, out);
-        out.tracker.push_back(std::move(bitmap));
-    }
-}
-
-void read_tracker(const Geometry& g, const Rules& rules, const RamReader& read, Handover& out) {
-    const auto first = native_u64(out.root_fdt.bytes.data(), 0, kho::kMapProperty);
-    if (!first) {
-        out.warnings.push_back("no memory map");
-        return;
-    }
-    std::unordered_set<u64> seen;
-    for (PhysAddr at{*first}; at.value != 0;) {
-        if (!seen.insert(at.value).second || seen.size() > kChunksMax) {
-            out.warnings.push_back(fmt::format("chunk list comes back to {:#x}", at.value));
-            return;
-        }
-        HandoverPiece page{at, std::vector<u8>(g.page_size())};
-        if (!read(at, page.bytes)) {
-            out.warnings.push_back(fmt::format("chunk {:#x} is not in RAM", at.value));
-            return;
-        }
-        std::memcpy(&at, page.bytes.data(), sizeof(at));
-        out.tracker.push_back(page);
-        read_chunk(page, g, rules, read, out);
-        if (out.blocks.size() == kBlocksMax) {
-            out.warnings.push_back(fmt::format("more than {} blocks; the rest is not looked at", kBlocksMax));
-            return;
-        }
-    }
-}
-
-// One number per kind of piece, so that bytes of one kind cannot stand for another.
-enum class Tag : u64 { kRootFdt = 1, kSubFdt, kTracker, kScratchArray, kBootRecord, kPreserved };
-
-class PieceHash {
+class Decoder {
 public:
-    PieceHash() { XXH3_128bits_reset(&state_); }
-    void add(Tag tag, PhysAddr phys, std::span<const u8> bytes) {
-        const u64 head[3] = {static_cast<u64>(tag), phys.value, bytes.size()};
-        XXH3_128bits_update(&state_, head, sizeof(head));
-        XXH3_128bits_update(&state_, bytes.data(), bytes.size());
+    Decoder(const BootHandover& boot, const DecodeOptions& options, const RamReader& read)
+        : boot_(boot), options_(options), read_(read) {
+        out_.format = options.format;
+        out_.format_reason = options.reason;
     }
-    std::string hex() const {
-        const XXH128_hash_t h = XXH3_128bits_digest(&state_);
-        return fmt::format("{:016x}{:016x}", h.high64, h.low64);
+
+    Handover run() {
+        read_scratch();
+        if (read_root()) {
+            choose_format();
+            read_subtrees();
+            read_map();
+        }
+        for (Warning& w : warnings_.take()) out_.warnings.push_back(std::move(w));
+        return std::move(out_);
     }
 
 private:
-    XXH3_state_t state_;
+    void warn(WarningId id, PhysAddr at, std::string text) { warnings_.add(id, at, std::move(text)); }
+    const void* root() const { return out_.root_fdt.bytes.data(); }
+
+    void read_scratch() {
+        struct Area {
+            u64 addr;
+            u64 size;
+        };
+        const u64 bytes = boot_.scratch_bytes;
+        if (boot_.scratch.value == 0 && bytes == 0) {
+            warn(WarningId::kScratchUnknown, {}, "the scratch areas are not known");
+            return;
+        }
+        if (bytes % sizeof(Area) != 0)
+            warn(WarningId::kScratchRagged, boot_.scratch, fmt::format("the scratch array has {} bytes", bytes));
+        const u64 count = bytes / sizeof(Area);
+        if (count == 0 || count > kScratchAreasMax) {
+            warn(WarningId::kScratchCount, boot_.scratch, fmt::format("the scratch array has {} entries", count));
+            return;
+        }
+        std::vector<u8> array(bytes);
+        if (!read_(boot_.scratch, array)) {
+            warn(WarningId::kScratchAbsent, boot_.scratch,
+                 fmt::format("the scratch array at {:#x} is not in memory", boot_.scratch.value));
+            return;
+        }
+        for (u64 i = 0; i < count; ++i) {
+            Area area;
+            std::memcpy(&area, array.data() + i * sizeof(area), sizeof(area));
+            out_.scratch.push_back({{area.addr}, area.size});
+        }
+        out_.scratch_array = {boot_.scratch, std::move(array)};
+    }
+
+    bool read_root() {
+        out_.root_fdt.phys = boot_.fdt;
+        LoadedTree tree = load_tree(boot_.fdt, kTreeBytesMax, read_);
+        if (tree.state != LoadedTree::State::kGood) {
+            if (tree.state == LoadedTree::State::kAbsent)
+                warn(WarningId::kFdtAbsent, boot_.fdt,
+                     fmt::format("no memory at {:#x} for the root FDT", boot_.fdt.value));
+            else
+                warn(
+                    WarningId::kFdtBroken, boot_.fdt,
+                    fmt::format("root FDT: {}", tree.state == LoadedTree::State::kNoTree ? tree_error(-FDT_ERR_BADMAGIC)
+                                                                                         : tree_error(tree.error)));
+            return false;
+        }
+        out_.root_fdt.bytes = std::move(tree.bytes);
+        if (out_.root_fdt.bytes.size() > u64{1} << options_.page_shift)
+            warn(WarningId::kRootTooLarge, boot_.fdt,
+                 fmt::format("the root FDT has {} bytes, more than a page", out_.root_fdt.bytes.size()));
+        lint_tree(out_.root_fdt.bytes, boot_.fdt, "root FDT", warnings_);
+        if (const auto compatible = tree_string(root(), 0, "compatible")) out_.compatible = *compatible;
+        return true;
+    }
+
+    /// By the compatible string; a stated generation decides only between formats that share one.
+    void choose_format() {
+        const HandoverFormat* by_name = format_with(out_.compatible, 0);
+        if (by_name == nullptr)
+            warn(WarningId::kRootCompatible, boot_.fdt,
+                 fmt::format("the root FDT is compatible with \"{}\"", out_.compatible));
+        if (by_name != nullptr && out_.format != nullptr && by_name->compatible != out_.format->compatible) {
+            warn(WarningId::kGenerationMismatch, boot_.fdt,
+                 fmt::format("generation {} writes \"{}\", the root FDT says \"{}\"", out_.format->generation,
+                             out_.format->compatible, by_name->compatible));
+            out_.format = nullptr;
+        }
+        stated_ = out_.format != nullptr;
+        if (stated_ || by_name == nullptr) return;
+        out_.format = by_name;
+        out_.format_reason = "compatible string";
+    }
+
+    void read_subtrees() {
+        note_unknown(root(), 0, boot_.fdt, {"compatible", kMapProperty}, true, warnings_);
+        int node = 0;
+        fdt_for_each_subnode(node, root(), 0) {
+            if (out_.subtrees.size() == kSubtreesMax) return;
+            const PhysAddr at = boot_.fdt + header_of(out_.root_fdt.bytes).off_struct + static_cast<u64>(node);
+            read_subtree(node, at);
+        }
+    }
+
+    void read_subtree(int node, PhysAddr at) {
+        const char* name = fdt_get_name(root(), node, nullptr);
+        const std::string_view property = out_.format != nullptr ? out_.format->subtree_property : "fdt";
+        const std::string_view size_property = out_.format != nullptr ? out_.format->size_property : "";
+        note_unknown(root(), node, at, {property, size_property}, false, warnings_);
+        const auto blob = tree_u64(root(), node, property.data());
+        if (!blob) {
+            const int length = tree_length(root(), node, property.data());
+            warn(WarningId::kSubtreeAddress, at,
+                 length < 0 ? fmt::format("subtree {} has no {}", name, property)
+                            : fmt::format("{} of subtree {} has {} bytes", property, name, length));
+            return;
+        }
+        HandoverSubtree subtree{name, {*blob}, std::nullopt};
+        if (!size_property.empty()) {
+            subtree.size = tree_u64(root(), node, size_property.data());
+            if (!subtree.size)
+                warn(WarningId::kSubtreeSize, at, fmt::format("subtree {} has no good {}", name, size_property));
+        }
+        read_blob(subtree);
+        out_.subtrees.push_back(std::move(subtree));
+    }
+
+    void read_blob(const HandoverSubtree& subtree) {
+        LoadedTree tree = load_tree(subtree.blob, kBlobBytesMax, read_);
+        const std::string what = fmt::format("subtree {}", subtree.name);
+        switch (tree.state) {
+            case LoadedTree::State::kAbsent:
+                warn(WarningId::kSubtreeAbsent, subtree.blob,
+                     fmt::format("{}: its blob at {:#x} is not in memory", what, subtree.blob.value));
+                return;
+            case LoadedTree::State::kBroken:
+                warn(WarningId::kFdtBroken, subtree.blob, fmt::format("{}: {}", what, tree_error(tree.error)));
+                return;
+            case LoadedTree::State::kGood:
+                lint_tree(tree.bytes, subtree.blob, what, warnings_);
+                if (subtree.size && *subtree.size < tree.bytes.size())
+                    warn(WarningId::kSubtreeSize, subtree.blob,
+                         fmt::format("{} is stated to have {} bytes, its tree has {}", what, *subtree.size,
+                                     tree.bytes.size()));
+                out_.sub_fdts.push_back({subtree.blob, std::move(tree.bytes)});
+                return;
+            case LoadedTree::State::kNoTree: break;
+        }
+        if (!subtree.size) return;
+        if (*subtree.size == 0 || *subtree.size > kBlobBytesMax) {
+            warn(WarningId::kSubtreeSize, subtree.blob, fmt::format("{} has {:#x} bytes", what, *subtree.size));
+            return;
+        }
+        std::vector<u8> bytes(*subtree.size);
+        if (read_(subtree.blob, bytes))
+            out_.blobs.push_back({subtree.blob, std::move(bytes)});
+        else
+            warn(WarningId::kSubtreeAbsent, subtree.blob,
+                 fmt::format("{}: its blob at {:#x} is not whole in memory", what, subtree.blob.value));
+    }
+
+    void read_map() {
+        const int length = tree_length(root(), 0, kMapProperty);
+        const auto map = tree_u64(root(), 0, kMapProperty);
+        if (length < 0)
+            warn(WarningId::kMapMissing, boot_.fdt, fmt::format("the root FDT has no {}", kMapProperty));
+        else if (!map)
+            warn(WarningId::kMapSize, boot_.fdt, fmt::format("{} has {} bytes, not 8", kMapProperty, length));
+        else if (*map == 0)
+            warn(WarningId::kMapEmpty, boot_.fdt, fmt::format("{} is 0: nothing is preserved", kMapProperty));
+        if (!map || *map == 0 || out_.format == nullptr) return;
+        out_.map = {*map};
+        if (out_.format->tracker == TrackerKind::kChunks && (!stated_ || options_.doubt))
+            walk_both_ways();
+        else
+            walk(*out_.format, out_, warnings_);
+    }
+
+    void walk(const HandoverFormat& format, Handover& out, WarningSink& warnings) const {
+        const u64 page = u64{1} << options_.page_shift;
+        TrackerJob job{options_.page_shift, format.bitmap_bytes != 0 ? format.bitmap_bytes : page, read_, out,
+                       warnings};
+        if (format.tracker == TrackerKind::kRadix)
+            walk_radix_tree(job, out_.map);
+        else
+            walk_chunk_list(job, out_.map);
+    }
+
+    /// Reads a chunk list with bitmaps of either size. Keeps what the stated generation means, else what makes sense.
+    void walk_both_ways() {
+        const HandoverFormat& by_512 = *format_with(out_.compatible, 512);
+        const HandoverFormat& by_page = *format_with(out_.compatible, 0);
+        Handover small;
+        WarningSink small_warnings;
+        WarningSink page_warnings;
+        small.root_fdt.phys = out_.root_fdt.phys;
+        small.scratch = out_.scratch;
+        walk(by_512, small, small_warnings);
+        walk(by_page, out_, page_warnings);
+        const BitmapSizeGuess g = guess_bitmap_size(out_, small, options_.page_shift, options_.ram);
+        const bool use_512 = stated_ ? out_.format->bitmap_bytes == 512 : g.bitmap_bytes == 512;
+        if (stated_ && g.certain && use_512 != (g.bitmap_bytes == 512))
+            warn(WarningId::kBitmapSizeMismatch, out_.map,
+                 fmt::format("generation {} has bitmaps of {}, but {}", out_.format->generation,
+                             use_512 ? "512 bytes" : "one page", g.reason));
+        if (use_512) {
+            out_.tracker = std::move(small.tracker);
+            out_.bitmaps = std::move(small.bitmaps);
+            out_.blocks = std::move(small.blocks);
+            out_.pages = small.pages;
+        }
+        for (Warning& w : (use_512 ? small_warnings : page_warnings).take()) out_.warnings.push_back(std::move(w));
+        if (stated_) return;
+        const bool edited = header_of(out_.root_fdt.bytes).off_struct == kEditedStructOffset;
+        out_.format = use_512 ? &by_512 : edited ? format_named("7.0") : &by_page;
+        out_.format_reason = fmt::format("{}{}", g.certain ? "" : "a guess: ", g.reason);
+    }
+
+    // Trees that were edited in place and packed, as from 6.19 on, have it there; the sequential writer puts 0x40.
+    static constexpr u32 kEditedStructOffset = 0x38;
+
+    const BootHandover& boot_;
+    const DecodeOptions& options_;
+    const RamReader& read_;
+    WarningSink warnings_;
+    Handover out_;
+    bool stated_ = false;
 };
 
 }  // namespace
 
-Handover read_handover(const BootHandover& boot, const Geometry& g, const Rules& rules, const RamReader& read) {
-    Handover out;
-    read_scratch(boot, read, out);
-    out.root_fdt = {boot.fdt, read_fdt(boot.fdt, g.page_size(), read)};
-    if (out.root_fdt.bytes.empty()) {
-        out.warnings.push_back(fmt::format("no valid root FDT at {:#x}", boot.fdt.value));
-        return out;
-    }
-    read_subtrees(rules, read, out);
-    read_tracker(g, rules, read, out);
-    return out;
+Handover decode_handover(const BootHandover& boot, const DecodeOptions& options, const RamReader& read) {
+    return Decoder(boot, options, read).run();
 }
 
-std::string handover_hash(const BootHandover& boot, const Handover& handover, const Geometry& g,
-                          const TouchedFrames& touched) {
-    PieceHash hash;
-    hash.add(Tag::kRootFdt, handover.root_fdt.phys, handover.root_fdt.bytes);
-    for (const HandoverPiece& p : handover.sub_fdts) hash.add(Tag::kSubFdt, p.phys, p.bytes);
-    for (const HandoverPiece& p : handover.tracker) hash.add(Tag::kTracker, p.phys, p.bytes);
-    hash.add(Tag::kScratchArray, handover.scratch_array.phys, handover.scratch_array.bytes);
-    hash.add(Tag::kBootRecord, boot.record_at, boot.record);
-    std::vector<HandoverBlock> blocks = handover.blocks;
-    std::sort(blocks.begin(), blocks.end(), [](const HandoverBlock& a, const HandoverBlock& b) {
-        return a.phys != b.phys ? a.phys < b.phys : a.order < b.order;
-    });
-    for (const HandoverBlock& b : blocks) {
-        const u64 bytes = shl(1, b.order.value + g.page_shift);
-        hash.add(Tag::kPreserved, b.phys, {reinterpret_cast<const u8*>(&bytes), sizeof(bytes)});
-        touched({b.phys, bytes}, [&](PhysAddr a, std::span<const u8> frame) { hash.add(Tag::kPreserved, a, frame); });
-    }
-    return hash.hex();
+Handover read_handover(const BootHandover& boot, const Geometry& g, const Rules& rules, const RamReader& read) {
+    const u32 bitmap_bytes = rules.bitmap_bytes == g.page_size() ? 0 : rules.bitmap_bytes;
+    const DecodeOptions options{.page_shift = g.page_shift,
+                                .format = format_with(rules.compatible, bitmap_bytes),
+                                .reason = "the kernel's own",
+                                .ram = {}};
+    return decode_handover(boot, options, read);
 }
 
 }  // namespace baton::sim
