@@ -25,9 +25,11 @@ fail() {
   exit 70
 }
 
-if [[ ! -f $build/build.ninja ]]; then
+# Again when something was fetched since: CMake remembers what it did not find.
+if [[ ! -f $build/build.ninja || $root/.deps -nt $build/.configured ]]; then
   printf 'baton: configuring (preset %s)\n' "$preset" >&2
   cmake -S "$root" --preset "$preset" 9>&- >"$log" 2>&1 || { rm -f "$build/build.ninja"; fail "cmake"; }
+  touch "$build/.configured"
 fi
 
 # Shows ninja's progress and keeps its output in the log.

@@ -72,18 +72,42 @@ if ((${#wanted[@]})); then
   fi
 fi
 
-# Unicorn: a system package of at least 2.1 serves too (cmake/Unicorn.cmake looks for it first).
-if [[ ! -d $unicorn ]] && ! pkg-config --atleast-version=2.1 unicorn 2>/dev/null; then
-  printf 'baton: fetching Unicorn 2.1.4\n' >&2
+# What is fetched lands in .deps/ whole, by a rename; whether it still is, its files tell. One fetches at a time, and
+# whatever an interrupted one left behind goes first.
+whole() {
+  local file
+  for file in "${@:2}"; do [[ -s $1/$file ]] || return; done
+}
+unicorn_is_whole() {
+  whole "$unicorn/unicorn/include/unicorn" unicorn.h x86.h arm64.h platform.h &&
+    { whole "$unicorn/unicorn/lib" libunicorn.a || whole "$unicorn/unicorn/lib" libunicorn.so.2; }
+}
+libfdt_is_whole() { whole "$libfdt" lib/libfdt.a include/fdt.h include/libfdt.h include/libfdt_env.h; }
+begin_fetch() {
   mkdir -p "$root/.deps"
+  exec 8>"$root/.deps/.lock"
+  flock 8
+  rm -rf "$root"/.deps/fetch.*
   work=$(mktemp -d "$root/.deps/fetch.XXXXXX")
   trap 'rm -rf "$work" "${log:-}"' EXIT
+}
+
+# Unicorn: a system package of at least 2.1 serves too (cmake/Unicorn.cmake looks for it first).
+fetch_unicorn() {
   /usr/bin/python3 -m pip --quiet --disable-pip-version-check download --no-deps --require-hashes \
     --only-binary :all: --dest "$work" --requirement "$root/tools/unicorn.txt" </dev/null >&2 ||
     fail "pip could not fetch Unicorn 2.1.4 (tools/unicorn.txt). Check the network and pip's configuration," \
       "or install Unicorn 2.1 or newer with its headers, so that pkg-config finds it"
   /usr/bin/python3 -m zipfile -e "$work"/unicorn-*.whl "$work/tree"
+  rm -rf "$unicorn"
   mv -T "$work/tree" "$unicorn"
+  unicorn_is_whole || fail "the wheel of Unicorn 2.1.4 lacks its headers or its library: $unicorn"
+}
+if ! unicorn_is_whole && ! pkg-config --atleast-version=2.1 unicorn 2>/dev/null; then
+  printf 'baton: fetching Unicorn 2.1.4\n' >&2
+  begin_fetch
+  unicorn_is_whole || fetch_unicorn
+  rm -rf "$work"
 fi
 
 # libfdt for AArch64 guests, from bookworm's package of that architecture, without telling the system's apt of the
@@ -103,17 +127,18 @@ fetch_libfdt() {
   mkdir "$work/tree/lib" "$work/tree/include" &&
     mv "$work"/package/usr/lib/aarch64-linux-gnu/libfdt.a "$work/tree/lib/" &&
     mv "$work"/package/usr/include/*fdt*.h "$work/tree/include/" &&
-    mv -T "$work/tree" "$libfdt"
+    rm -rf "$libfdt" && mv -T "$work/tree" "$libfdt" && libfdt_is_whole
 }
 # After a failure the next try is a day away: an attempt without network may take minutes.
-if [[ ! -d $libfdt && -z $(find "$libfdt.failed" -mtime -1 2>/dev/null) ]]; then
+if ! libfdt_is_whole && [[ -z $(find "$libfdt.failed" -mtime -1 2>/dev/null) ]]; then
   printf 'baton: fetching libfdt for AArch64 guests\n' >&2
-  mkdir -p "$root/.deps"
-  work=$(mktemp -d "$root/.deps/fetch.XXXXXX")
-  if ! (fetch_libfdt </dev/null >&2); then
+  begin_fetch
+  if ! libfdt_is_whole && ! (fetch_libfdt </dev/null >&2); then
     touch "$libfdt.failed"
     printf 'baton: %s\n' "apt-get gave no libfdt-dev 1.6.1-4+b1 for arm64: there will be no AArch64 guests." \
       "Is bookworm in its sources? To try again: rm $libfdt.failed" >&2
+  else
+    rm -f "$libfdt.failed"
   fi
   rm -rf "$work"
 fi
