@@ -71,10 +71,12 @@ Exit compare(const CompareArguments& arguments) {
     out["comparisons"] = ordered_json::array();
     std::size_t equal = 0;
     std::size_t compared = 0;
+    std::size_t left_out = 0;
     const scenarios::RunOptions options{.image_folder = image_folder()};
     for (const scenarios::Scenario& scenario : all) {
         scenarios::MachineMatrix matrix = scenario.machine;
-        matrix.targets = {sim::Target::kNative};
+        matrix.targets = scenarios::targets_of(scenario, {sim::Target::kNative});
+        left_out += matrix.targets.empty();
         if (!seeds.empty()) matrix.seeds = seeds;
         if (!archs.empty())
             std::erase_if(matrix.archs, [&](GeometryId g) { return std::ranges::count(archs, g) == 0; });
@@ -90,10 +92,10 @@ Exit compare(const CompareArguments& arguments) {
         }
     }
     if (compared == 0)
-        return print_diagnostics({{{}, {}, "no scenario has a machine of the chosen architecture", {}}},
-                                 arguments.json);
+        return print_diagnostics({{{}, {}, "no scenario has a machine to compare on", {}}}, arguments.json);
     out["exit"] = static_cast<int>(exit);
     text += fmt::format("\n{} compared: {} equal\n", compared, equal);
+    if (left_out != 0) text += fmt::format("{} left out: for guests only\n", left_out);
     return print(arguments.json ? out.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n" : text, exit);
 }
 

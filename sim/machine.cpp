@@ -29,10 +29,12 @@ Machine::Machine(const MachineConfig& config)
       hasher_(memory_),
       snapshots_(memory_),
       ledger_(generic_profile()) {
+    config_.budget = config.budget.or_else({StepBudget::kCalls, StepBudget::kInstructions});
     const Isa isa = geometry_of(config.geometry).isa;
     Services& services = *this;
     if (config.target == Target::kGuest) {
-        auto guest = std::make_unique<GuestRunner>(isa, services, memory_);
+        auto guest = std::make_unique<GuestRunner>(isa, services, memory_,
+                                                   GuestConfig{.budget_instructions = config_.budget.instructions});
         guest_ = guest.get();
         runner_ = std::move(guest);
     } else {
@@ -51,7 +53,7 @@ Machine::~Machine() = default;
 // --- steps ----------------------------------------------------------------------------------------------------------
 
 void Machine::begin_step() {
-    calls_left_ = config_.budget_calls;
+    calls_left_ = config_.budget.calls;
     seen_ = {};
     position_ = {};
     break_.reset();
@@ -103,7 +105,8 @@ Outcome Machine::go(Pending what) {
         case Pending::kStart: return settle(runner_->start(start_image_, start_argument_));
         case Pending::kCommand:
             if (!parked_) {
-                // A restored machine has no kernel on a stack yet: its command loop begins and waits.
+                // A restored native machine has no kernel on a stack yet: its command loop begins and waits. That of a
+                // guest is in RAM and registers.
                 const Stop stop = runner_->resume(kernel_);
                 if (stop.kind != Stop::Kind::kIdle) return settle(stop);
             }
@@ -238,6 +241,50 @@ Hash128 Machine::untouched_frame_hash() const {
     std::array<u8, kFrameSize> page;
     page.fill(memory_.background());
     return content_hash(page.data());
+}
+
+// --- going back -----------------------------------------------------------------------------------------------------
+
+Machine::Moment Machine::moment() {
+    if (state_ != State::kWaiting) throw std::logic_error("a moment of a machine whose kernel does not wait");
+    Moment m;
+    m.ram_ = snapshots_.take();
+    m.ledger_ = ledger_.snapshot();
+    m.events_ = events_.snapshot();
+    m.ownership_ = ownership_.snapshot();
+    m.cpu_ = runner_->save_cpu();
+    m.jump_ = jump_;
+    m.kernel_ = kernel_;
+    m.root_ = root_;
+    m.initrd_ = initrd_;
+    m.sender_generation_ = sender_generation_;
+    m.handover_ = handover_;
+    m.randoms_ = randoms_;
+    return m;
+}
+
+void Machine::restore(const Moment& m) {
+    snapshots_.restore(m.ram_);
+    // In runs of frames, so that a guest forgets no more code than it must.
+    const std::span<const u64> frames = snapshots_.restored();
+    for (std::size_t i = 0, n; i < frames.size(); i += n) {
+        for (n = 1; i + n < frames.size() && frames[i + n] == frames[i] + n;) ++n;
+        runner_->notify_host_write({{frames[i] << kFrameShift}, n << kFrameShift});
+    }
+    ledger_.restore(m.ledger_);
+    events_.restore(m.events_);
+    ownership_.restore(m.ownership_);
+    jump_ = m.jump_;
+    kernel_ = m.kernel_;
+    root_ = m.root_;
+    initrd_ = m.initrd_;
+    sender_generation_ = m.sender_generation_;
+    handover_ = m.handover_;
+    randoms_ = m.randoms_;
+    state_ = State::kWaiting;
+    parked_ = guest_ != nullptr;
+    runner_->restore_cpu(m.cpu_);
+    begin_step();
 }
 
 // --- services: called from inside a kernel --------------------------------------------------------------------------

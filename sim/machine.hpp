@@ -46,8 +46,8 @@ struct MachineConfig {
     Target target = Target::kNative;
     u64 ram_bytes = 512 * kMiB;
     u64 seed = 0;
-    u8 fill = 0;                     // what RAM holds at power-on
-    u64 budget_calls = 100'000'000;  // of one step (decision D31)
+    u8 fill = 0;  // what RAM holds at power-on
+    StepBudget budget;
 };
 
 /// The nth time (from 1, since the step began) that a schedule point is announced.
@@ -139,6 +139,15 @@ public:
     /// The hash of those others.
     Hash128 untouched_frame_hash() const;
 
+    // --- going back -------------------------------------------------------------------------------------------------
+
+    /// The machine while its kernel waits (decision D17): cheap to take and to go back to, any number of times and in
+    /// any order. It belongs to this machine. Throws std::logic_error when the kernel does not wait.
+    class Moment;
+    Moment moment();
+    /// As it was then, whatever has become of the machine since. A step begins.
+    void restore(const Moment& moment);
+
     // --- saving -----------------------------------------------------------------------------------------------------
 
     /// The machine now, or, at a break, the last instant before it with what to replay. `components` are the caller's
@@ -150,8 +159,8 @@ public:
         SavedMachine file;               // for the caller's own components
         std::optional<Outcome> outcome;  // of the replay
     };
-    /// `budget_calls` of the steps to come; 0 = as it was. Throws SaveError.
-    static Loaded load(const std::filesystem::path& file, u64 budget_calls);
+    /// `budget` of the steps to come; calls 0 = as it was. Throws SaveError.
+    static Loaded load(const std::filesystem::path& file, const StepBudget& budget);
 
 private:
     enum class State : u32 { kOff, kWaiting, kBreak, kJumped, kDead };
@@ -184,7 +193,7 @@ private:
     u64 now() override;
     u64 random(u32 stream) override;
     void load_root(PhysAddr table) override { root_ = table; }
-    u64 budget() const override { return config_.budget_calls; }
+    u64 budget() const override { return config_.budget.calls; }
 
     Outcome settle(Stop stop);
     Outcome go(Pending what);
@@ -223,7 +232,7 @@ private:
     u32 sender_generation_ = 0;
     std::optional<SeenHandover> handover_;
     std::map<u32, Random> randoms_;
-    bool parked_ = false;  // the runner holds the waiting kernel's command loop
+    bool parked_ = false;  // the waiting kernel's command loop is on the runner's stack, or in the guest's RAM
 
     // This step.
     std::exception_ptr failure_;  // of host code that ran inside a schedule point
@@ -236,6 +245,22 @@ private:
     std::vector<RecordedWrite> writes_;
     std::vector<RecordedWrite> replayed_writes_;
     std::optional<Instant> instant_;  // kept only when the step has a break
+};
+
+class Machine::Moment {
+    friend class Machine;
+    Snapshot ram_;
+    Ledger::State ledger_;
+    EventLog::State events_;
+    OwnershipMap::State ownership_;
+    CpuFields cpu_;
+    platform::Jump jump_;
+    PhysAddr kernel_;
+    PhysAddr root_;
+    PhysRange initrd_;
+    u32 sender_generation_ = 0;
+    std::optional<SeenHandover> handover_;
+    std::map<u32, Random> randoms_;
 };
 
 }  // namespace baton::sim

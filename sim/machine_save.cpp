@@ -57,7 +57,7 @@ void Machine::put_state(ByteWriter& to) const {
     to.put(static_cast<u32>(config_.target));
     to.put(config_.ram_bytes);
     to.put(config_.fill);
-    to.put(config_.budget_calls);
+    to.put(config_.budget.calls);
     to.put(static_cast<u32>(state_));
     to.put(static_cast<u32>(pending_));
     to.put(start_image_.value);
@@ -211,7 +211,7 @@ void Machine::save(const std::filesystem::path& file, const SavedComponents& ext
     snapshots_.restore(now);
 }
 
-Machine::Loaded Machine::load(const std::filesystem::path& path, u64 budget_calls) {
+Machine::Loaded Machine::load(const std::filesystem::path& path, const StepBudget& budget) {
     SavedMachine file = SavedMachine::read(path);
     const SavedHeader& header = file.header();
     ByteReader state = file.component("machine");
@@ -221,8 +221,7 @@ Machine::Loaded Machine::load(const std::filesystem::path& path, u64 budget_call
     config.target = static_cast<Target>(target);
     config.ram_bytes = state.get<u64>();
     config.fill = state.get<u8>();
-    config.budget_calls = state.get<u64>();
-    if (budget_calls != 0) config.budget_calls = budget_calls;
+    config.budget = budget.or_else({state.get<u64>(), 0});
     std::unique_ptr<Machine> machine;
     try {
         machine = std::make_unique<Machine>(config);
@@ -238,6 +237,7 @@ Machine::Loaded Machine::load(const std::filesystem::path& path, u64 budget_call
     machine->get_state(state);
     if (ByteReader cpu = file.component("cpu"); machine->state_ == State::kWaiting || machine->state_ == State::kJumped)
         machine->restore_cpu(cpu);
+    machine->parked_ = machine->state_ == State::kWaiting && machine->guest_ != nullptr;
     std::optional<Outcome> outcome;
     if (machine->pending_ != Pending::kNone) {
         const auto seen = machine->seen_;

@@ -67,6 +67,18 @@ inline constexpr FaultInfo kFaults[] = {
 };
 constexpr std::string_view verdict_of(Fault::Kind k) { return kFaults[static_cast<u32>(k)].verdict; }
 
+/// What a kernel may spend before it counts as hanging (decision D31).
+struct StepBudget {
+    static constexpr u64 kCalls = 100'000'000;
+    static constexpr u64 kInstructions = 2'000'000'000;
+    u64 calls = 0;         // of the platform, in one step; 0 = the default
+    u64 instructions = 0;  // of a guest, between two of them; 0 = the default
+    /// Where this says nothing, what `other` says.
+    StepBudget or_else(const StepBudget& other) const {
+        return {calls != 0 ? calls : other.calls, instructions != 0 ? instructions : other.instructions};
+    }
+};
+
 /// What the machine wants at a schedule point.
 enum class SiteAction { kGoOn, kBreak, kHang };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <exception>
 #include <filesystem>
+#include <map>
 
 #include "scenarios/engine/parse.hpp"
 #include "scenarios/engine/quantity.hpp"
@@ -49,11 +50,11 @@ std::vector<Planned> plan(const std::vector<Scenario>& scenarios, const RunReque
     std::vector<Planned> runs;
     for (const Scenario& scenario : scenarios) {
         MachineMatrix matrix = scenario.machine;
-        if (!request.targets.empty()) matrix.targets = request.targets;
+        if (!request.targets.empty()) matrix.targets = targets_of(scenario, request.targets);
         if (!request.seeds.empty()) matrix.seeds = request.seeds;
         if (!request.archs.empty())
             std::erase_if(matrix.archs, [&](GeometryId g) { return std::ranges::count(request.archs, g) == 0; });
-        if (matrix.archs.empty()) ++left_out;
+        if (matrix.archs.empty() || matrix.targets.empty()) ++left_out;
         for (const Cell& cell : expand(matrix)) runs.push_back({&scenario, cell});
     }
     return runs;
@@ -112,6 +113,12 @@ std::vector<Cell> expand(const MachineMatrix& matrix) {
     return cells;
 }
 
+std::vector<Target> targets_of(const Scenario& scenario, std::vector<Target> asked) {
+    if (std::ranges::all_of(scenario.machine.targets, [](Target t) { return t == Target::kGuest; }))
+        std::erase(asked, Target::kNative);
+    return asked;
+}
+
 RunReport run_paths(const RunRequest& request) {
     RunReport report;
     FoundFiles found = find_scenarios(request.paths);
@@ -122,12 +129,17 @@ RunReport run_paths(const RunRequest& request) {
     const std::vector<Planned> runs = plan(scenarios, request, report.left_out);
     if (runs.empty())
         report.diagnostics.push_back(
-            {{}, {}, "no scenario has a machine of the chosen architecture", "drop --arch, or name another"});
+            {{}, {}, "no scenario has a machine as chosen", "drop --arch or --target, or name another"});
+    std::vector<std::string> files;
+    for (const Scenario& s : scenarios) files.push_back(s.file);
+    const std::vector<std::string> names = short_names(files);
     for (std::size_t i = 0; i < runs.size(); ++i) {
         const Planned& run = runs[i];
         RunOptions options;
         options.image_folder = request.image_folder;
-        if (request.save_on_fail) options.save_on_fail = saved_file_name(run.scenario->file, run.cell);
+        if (request.save_on_fail)
+            options.save_on_fail =
+                saved_file_name(names[static_cast<std::size_t>(run.scenario - scenarios.data())], run.cell);
         options.on_step = [&](u32 step) {
             if (request.on_progress)
                 request.on_progress({i, runs.size(), run.scenario->file, &run.cell, step,
@@ -138,10 +150,44 @@ RunReport run_paths(const RunRequest& request) {
     return report;
 }
 
-std::string saved_file_name(const std::string& scenario_file, const Cell& cell) {
-    std::string name =
-        fmt::format("{}-{}-{}-{}-seed{}", fs::path(scenario_file).stem().string(), geometry_of(cell.arch).name,
-                    info(cell.target).name, quantity_text(cell.ram_bytes), cell.seed);
+std::vector<std::string> short_names(const std::vector<std::string>& files) {
+    std::vector<std::vector<std::string>> parts;  // of each path, from the file's own name upwards
+    for (const std::string& file : files) {
+        const fs::path path = fs::absolute(file).lexically_normal();
+        std::vector<std::string> names{path.stem().string()};
+        for (fs::path folder = path.parent_path(); folder.has_relative_path(); folder = folder.parent_path())
+            names.push_back(folder.filename().string());
+        parts.push_back(std::move(names));
+    }
+    std::vector<std::size_t> used(files.size(), 1);
+    const auto name = [&](std::size_t i) {
+        std::string text = parts[i][0];
+        for (std::size_t n = 1; n < used[i]; ++n) text.insert(0, parts[i][n] + "_");
+        return text;
+    };
+    for (bool longer = true; longer;) {
+        longer = false;
+        std::map<std::string, std::vector<std::size_t>> alike;
+        for (std::size_t i = 0; i < files.size(); ++i) alike[name(i)].push_back(i);
+        for (const auto& [text, group] : alike)
+            for (const std::size_t i : group)
+                if (group.size() > 1 && used[i] < parts[i].size()) {
+                    ++used[i];
+                    longer = true;
+                }
+    }
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        std::string unique = name(i);
+        for (u32 n = 2; std::ranges::count(names, unique) != 0; ++n) unique = fmt::format("{}_{}", name(i), n);
+        names.push_back(std::move(unique));
+    }
+    return names;
+}
+
+std::string saved_file_name(const std::string& short_name, const Cell& cell) {
+    std::string name = fmt::format("{}-{}-{}-{}-seed{}", short_name, geometry_of(cell.arch).name,
+                                   info(cell.target).name, quantity_text(cell.ram_bytes), cell.seed);
     if (cell.fill != 0) name += fmt::format("-fill{:02x}", cell.fill);
     return name + ".baton";
 }

@@ -35,7 +35,7 @@ struct RunRequest {
 struct RunReport {
     std::vector<RunResult> results;
     std::vector<Diagnostic> diagnostics;  // if any, nothing was run
-    std::size_t left_out = 0;             // scenarios with no cell of the chosen architectures
+    std::size_t left_out = 0;             // scenarios with no machine of the chosen kind
     Exit exit_code() const;
 };
 
@@ -48,10 +48,16 @@ FoundFiles find_scenarios(const std::vector<std::string>& paths);
 /// Every combination of the matrix, architectures outermost.
 std::vector<Cell> expand(const MachineMatrix& matrix);
 
+/// Those of `asked` that a scenario can be played on: one that names guests alone is about machine code.
+std::vector<Target> targets_of(const Scenario& scenario, std::vector<Target> asked);
+
 /// Parses everything first: one wrong file and nothing runs.
 RunReport run_paths(const RunRequest& request);
 
+/// A name for each scenario file, in their order, no two alike: the file's own, with as many of the folders above it as
+/// tell it from the others ("kho_abort" and "kexec_abort"), and a number where even these are the same.
+std::vector<std::string> short_names(const std::vector<std::string>& files);
 /// Name of the file that --save-on-fail writes for a cell: "quickstart-x86_64-native-512M-seed7.baton".
-std::string saved_file_name(const std::string& scenario_file, const Cell& cell);
+std::string saved_file_name(const std::string& short_name, const Cell& cell);
 
 }  // namespace baton::scenarios

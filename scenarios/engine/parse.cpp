@@ -10,7 +10,8 @@
 namespace baton::scenarios {
 namespace {
 
-constexpr std::string_view kTopLevelKeys[] = {"title", "description", "machine", "budget", "kernel", "step"};
+constexpr std::string_view kTopLevelKeys[] = {"title",  "description", "machine", "budget", "budget_instructions",
+                                              "kernel", "step"};
 
 std::string parse_title(Fields& top) {
     const auto title = top.text("title");
@@ -35,7 +36,8 @@ Parsed parse_text(std::string_view text, const std::string& file) {
     scenario.file = file;
     if (top.require("title", "title = \"what this shows\"")) scenario.title = parse_title(top);
     scenario.description = top.text("description").value_or("");
-    scenario.budget_calls = top.integer("budget", 1, kBudgetCallsMax).value_or(0);
+    scenario.budget.calls = top.integer("budget", 1, kBudgetCallsMax).value_or(0);
+    scenario.budget.instructions = top.integer("budget_instructions", 1, kBudgetInstructionsMax).value_or(0);
     scenario.machine = parse_machine(*root, sink);
     scenario.kernels = parse_kernels(*root, folder, sink);
     ParsedSteps steps = parse_steps(*root, scenario.kernels, folder, sink);

@@ -15,7 +15,7 @@ namespace baton::scenarios {
 namespace {
 
 constexpr std::string_view kKernelKeys[] = {"generation", "kexec_base", "cma_align", "options",
-                                            "defects",    "cmdline",    "image"};
+                                            "defects",    "cmdline",    "layout",    "image"};
 
 struct OptionInfo {
     ImageOption option;
@@ -93,7 +93,13 @@ KernelSpec parse_kernel(const Entry& entry, const std::string& folder, Diagnosti
     kernel.defects[0] = generation_defects(kernel.generation);
     for (const Value* v : fields.each("defects")) parse_defect(*v, kernel, sink);
     kernel.command_line = parse_command_line(fields).value_or("");
+    static const std::vector<std::string_view> kLayoutNames = names_of(kImageLayouts);
+    if (const auto chosen = fields.choice("layout", {"layout", kLayoutNames}))
+        kernel.layout = kImageLayouts[*chosen].layout;
     parse_image(fields, folder, kernel);
+    if (!kernel.image.empty() && kernel.layout != ImageLayout::kSource)
+        fields.error("layout", "\"layout\" chooses among the build's images, and \"image\" names another",
+                     "one of the two");
     return kernel;
 }
 

@@ -19,6 +19,8 @@ enum class PlaceKind : u32 {
     kSegment,
     kBootKhoFdt,
     kBootKhoScratch,
+    kKernelText,
+    kKernelPageTable,
     kCount,
 };
 
@@ -40,6 +42,8 @@ inline constexpr PlaceInfo kPlaces[] = {
      "16 bytes in the next kernel's boot data: address and size of the FDT (x86-64 little-endian, AArch64 big-endian)"},
     {PlaceKind::kBootKhoScratch, "boot.kho.scratch",
      "16 bytes in the next kernel's boot data: address and size of the scratch array (byte order as boot.kho.fdt)"},
+    {PlaceKind::kKernelText, "kernel.text", "first byte of the running kernel's text"},
+    {PlaceKind::kKernelPageTable, "kernel.page_table", "root of the running kernel's page tables"},
 };
 static_assert(sizeof(kPlaces) / sizeof(kPlaces[0]) == static_cast<u32>(PlaceKind::kCount));
 

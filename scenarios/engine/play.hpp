@@ -4,6 +4,7 @@
 // runner.cpp owns the order of things; play_memory.cpp, play_kexec.cpp and play_expect.cpp are the steps.
 #pragma once
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -72,10 +73,10 @@ private:
     void play_range(Verb verb, const Range& range);
     /// The region, found in the kernel if it is a reserve_mem one that this kernel was not asked for yet.
     Region* region(std::string_view name);
-    /// Where a place is now. Places in the next kernel's boot data exist only after the relocation: for them it is the
-    /// boot data itself, and `poke` looks up the field when it acts.
-    PhysAddr resolve(const PlaceName& place);
-    void poke(const Poke& poke, PhysAddr base);
+    /// Where a place is now, and its size if it has one. Places in the next kernel's boot data exist only after the
+    /// relocation: for them it is the boot data itself, and `poke` looks up the field when it acts.
+    PhysRange resolve(const PlaceName& place);
+    void poke(const Poke& poke, PhysRange where);
     void schedule_pokes(const Step& step);
 
     // play_kexec.cpp
@@ -92,6 +93,7 @@ private:
     void play(const step::Continue& a);
     std::unique_ptr<sim::Machine> make_machine(const sim::MachineConfig& config) const;
     void watch(sim::Machine& machine) const;
+    std::filesystem::path images_of_build() const;
     const sim::ImageFile& image(u32 kernel);
     std::vector<u8> initrd(u64 bytes) const;
     /// A file in the kernel's page cache with `bytes`; its slot.

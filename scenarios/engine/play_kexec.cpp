@@ -19,12 +19,16 @@ inline constexpr u32 kInitrdStream = 0x1417d;
 
 }  // namespace
 
+std::filesystem::path Play::images_of_build() const {
+    return std::filesystem::path(options_.image_folder) / geometry_of(cell_.arch).name;
+}
+
 const sim::ImageFile& Play::image(u32 kernel) {
     if (const auto found = images_.find(kernel); found != images_.end()) return found->second;
     const KernelSpec& spec = scenario_.kernels[kernel];
-    const std::filesystem::path path =
-        spec.image.empty() ? std::filesystem::path(options_.image_folder) / geometry_of(cell_.arch).name / "baton.img"
-                           : std::filesystem::path(spec.image);
+    const std::filesystem::path path = spec.image.empty()
+                                           ? images_of_build() / fmt::format("{}.img", info(spec.layout).file)
+                                           : std::filesystem::path(spec.image);
     try {
         sim::ImageFile file = sim::ImageFile::load(path);
         if (file.geometry() != cell_.arch)
@@ -42,6 +46,12 @@ const sim::ImageFile& Play::image(u32 kernel) {
 }
 
 void Play::watch(sim::Machine& machine) const {
+    if (sim::GuestRunner* guest = machine.guest()) {
+        sim::SymbolFiles names = sim::SymbolFiles::in(images_of_build());
+        for (const KernelSpec& k : scenario_.kernels)
+            if (!k.image.empty()) names.add(k.image);
+        guest->set_symbols(std::move(names));
+    }
     machine.set_monitor(options_.monitor);
     if (options_.on_machine) options_.on_machine(machine);
 }
@@ -50,12 +60,6 @@ std::unique_ptr<sim::Machine> Play::make_machine(const sim::MachineConfig& confi
     try {
         auto machine = std::make_unique<sim::Machine>(config);
         watch(*machine);
-        if (sim::GuestRunner* guest = machine->guest()) {
-            // Names for crash reports; without them addresses stay numbers.
-            const auto elf = std::filesystem::path(options_.image_folder) / geometry_of(cell_.arch).name / "baton.elf";
-            if (std::filesystem::exists(elf))
-                guest->set_symbols(std::make_shared<sim::SymbolTable>(sim::SymbolTable::load(elf)));
-        }
         return machine;
     } catch (const sim::MachineError& e) {
         throw Unusable{Verdict::kBadInput, e.what()};
@@ -72,12 +76,12 @@ std::vector<u8> Play::initrd(u64 bytes) const {
 }
 
 void Play::play(const step::Boot& a) {
-    sim::MachineConfig config{.geometry = cell_.arch,
-                              .target = cell_.target,
-                              .ram_bytes = cell_.ram_bytes,
-                              .seed = cell_.seed,
-                              .fill = cell_.fill};
-    if (scenario_.budget_calls != 0) config.budget_calls = scenario_.budget_calls;
+    const sim::MachineConfig config{.geometry = cell_.arch,
+                                    .target = cell_.target,
+                                    .ram_bytes = cell_.ram_bytes,
+                                    .seed = cell_.seed,
+                                    .fill = cell_.fill,
+                                    .budget = scenario_.budget.or_else({})};
     machine_ = make_machine(config);
     machine_->begin_step();
     if (step_->break_at) machine_->set_break({step_->break_at->site, step_->break_at->nth});
@@ -353,7 +357,7 @@ void Play::play(const step::Save& a) {
 
 void Play::play(const step::Load& a) {
     try {
-        sim::Machine::Loaded loaded = sim::Machine::load(a.file, scenario_.budget_calls);
+        sim::Machine::Loaded loaded = sim::Machine::load(a.file, scenario_.budget);
         machine_ = std::move(loaded.machine);
         watch(*machine_);
         if (machine_->config().geometry != cell_.arch)

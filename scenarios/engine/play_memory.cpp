@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "model/kernel.hpp"
+#include "scenarios/engine/limits.hpp"
 #include "scenarios/engine/play.hpp"
 
 namespace baton::scenarios {
@@ -91,36 +92,44 @@ void Play::play(const step::HostPoke& a) { poke(a.poke, resolve(a.poke.target));
 // Places are meant as they are when the step begins: during an exec the kernel that knows them is gone.
 void Play::schedule_pokes(const Step& step) {
     for (const ScheduledPoke& p : step.at) {
-        const PhysAddr base = resolve(p.poke.target);
-        machine().add_action({p.when.site, p.when.nth}, [this, &p, base] { poke(p.poke, base); });
+        const PhysRange where = resolve(p.poke.target);
+        machine().add_action({p.when.site, p.when.nth}, [this, &p, where] { poke(p.poke, where); });
     }
 }
 
-PhysAddr Play::resolve(const PlaceName& place) {
+PhysRange Play::resolve(const PlaceName& place) {
     const Kernel* k = machine().kernel();
-    if (place.kind == PlaceKind::kPhys) return place.phys;
+    if (place.kind == PlaceKind::kPhys) return {place.phys, 0};
     if (place.kind == PlaceKind::kRegion) {
         const Region* r = region(place.region);
-        return r != nullptr && !r->blocks.empty() ? r->blocks[0].phys : PhysAddr{};
+        return {r != nullptr && !r->blocks.empty() ? r->blocks[0].phys : PhysAddr{}, 0};
     }
     if (k == nullptr) return {};
     const Kimage& image = k->kexec.image;
     switch (place.kind) {
-        case PlaceKind::kKhoFdt: return k->kho.fdt;
-        case PlaceKind::kKhoScratchArray: return k->kho.scratch;
-        case PlaceKind::kKhoFirstChunk: return k->kho.first_chunk;
-        case PlaceKind::kKexecList: return {image.head & ~(page_size() - 1)};
+        case PlaceKind::kKhoFdt: return {k->kho.fdt, 0};
+        case PlaceKind::kKhoScratchArray: return {k->kho.scratch, 0};
+        case PlaceKind::kKhoFirstChunk: return {k->kho.first_chunk, 0};
+        case PlaceKind::kKexecList: return {{image.head & ~(page_size() - 1)}, 0};
         case PlaceKind::kSegment:
-            return place.segment < std::min(image.segment_count, kKexecSegmentsMax) ? image.segments[place.segment].mem
-                                                                                    : PhysAddr{};
+            if (place.segment >= std::min(image.segment_count, kKexecSegmentsMax)) return {};
+            return {image.segments[place.segment].mem, image.segments[place.segment].memsz};
         case PlaceKind::kBootKhoFdt:
-        case PlaceKind::kBootKhoScratch: return next_boot_data();
+        case PlaceKind::kBootKhoScratch: return {next_boot_data(), 0};
+        case PlaceKind::kKernelText: return {k->image + k->header.text_offset, k->header.text_size};
+        case PlaceKind::kKernelPageTable: return {k->page_table, 0};
         default: return {};
     }
 }
 
-void Play::poke(const Poke& poke, PhysAddr base) {
+void Play::poke(const Poke& poke, PhysRange where) {
     const PlaceKind kind = poke.target.kind;
+    PhysAddr base = where.start;
+    const u64 room =
+        std::min(where.size, kPokeRepeatedBytesMax) - std::min({poke.offset, where.size, kPokeRepeatedBytesMax});
+    std::vector<u8> bytes;
+    for (u64 left = poke.repeat != 0 ? poke.repeat : room / std::max<u64>(poke.bytes.size(), 1); left > 0; --left)
+        bytes.insert(bytes.end(), poke.bytes.begin(), poke.bytes.end());
     if (base.value != 0 && (kind == PlaceKind::kBootKhoFdt || kind == PlaceKind::kBootKhoScratch)) {
         const auto boot = sim::read_boot_handover(machine().geometry().isa, base, machine().reader());
         base = !boot ? PhysAddr{} : kind == PlaceKind::kBootKhoFdt ? boot->fdt_field : boot->scratch_field;
@@ -137,7 +146,7 @@ void Play::poke(const Poke& poke, PhysAddr base) {
             const u64 block_bytes = b.pages * page_size();
             if (skip < block_bytes) {
                 at = b.phys + skip;
-                inside = poke.bytes.size() <= block_bytes - skip;
+                inside = bytes.size() <= block_bytes - skip;
                 break;
             }
             skip -= block_bytes;
@@ -145,12 +154,11 @@ void Play::poke(const Poke& poke, PhysAddr base) {
     }
     if (base.value != 0 && !inside) {
         finding(poke.place, fmt::format("the poke does not lie inside one block of {}", to_text(poke.target)),
-                fmt::format("offset {}, {} bytes", poke.offset, poke.bytes.size()));
+                fmt::format("offset {}, {} bytes", poke.offset, bytes.size()));
         return;
     }
-    std::vector<u8> bytes = poke.bytes;
     std::vector<u8> old(bytes.size());
-    if ((base.value == 0 && kind != PlaceKind::kPhys) || !machine().read(at, old)) {
+    if (bytes.empty() || (base.value == 0 && kind != PlaceKind::kPhys) || !machine().read(at, old)) {
         finding(poke.place, fmt::format("there is nothing to poke at {}", to_text(poke.target)),
                 "the place does not exist at this moment");
         return;

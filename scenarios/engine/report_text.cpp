@@ -122,7 +122,7 @@ private:
         const std::size_t runs = report_.results.size();
         out_ += fmt::format("{} run{}: {}\n", runs, runs == 1 ? "" : "s", counts);
         if (report_.left_out != 0)
-            out_ += fmt::format("{} scenario{} left out: no machine of the chosen architecture\n", report_.left_out,
+            out_ += fmt::format("{} scenario{} left out: no machine as chosen\n", report_.left_out,
                                 report_.left_out == 1 ? " was" : "s were");
         const RunResult* worst = nullptr;
         for (const RunResult& r : report_.results)

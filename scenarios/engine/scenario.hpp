@@ -57,6 +57,20 @@ struct Cell {
 
 // --- kernels --------------------------------------------------------------------------------------------------------
 
+/// The order of the functions in an image of the build: the same kernel as other machine code.
+enum class ImageLayout : u32 { kSource, kReversed, kSorted };
+struct ImageLayoutInfo {
+    ImageLayout layout;
+    std::string_view name;
+    std::string_view file;  // without its extension
+};
+inline constexpr ImageLayoutInfo kImageLayouts[] = {
+    {ImageLayout::kSource, "source", "baton"},
+    {ImageLayout::kReversed, "reversed", "baton-reversed"},
+    {ImageLayout::kSorted, "sorted", "baton-sorted"},
+};
+constexpr const ImageLayoutInfo& info(ImageLayout l) { return kImageLayouts[static_cast<u32>(l)]; }
+
 /// `[kernel.NAME]`: one kernel image. What is written here goes into the image file before it is loaded (D11).
 struct KernelSpec {
     std::string name;
@@ -67,6 +81,7 @@ struct KernelSpec {
     u32 options = kOptionScratchFloor;
     u64 defects[2] = {};  // the generation's, with the scenario's additions and removals
     std::string command_line;
+    ImageLayout layout = ImageLayout::kSource;
     std::string image;  // path of another image file; empty = the build's image of the cell's architecture
 };
 
@@ -91,6 +106,7 @@ struct Poke {
     u64 offset = 0;    // bytes into the place
     bool exclusive_or = false;
     std::vector<u8> bytes;  // in memory order
+    u64 repeat = 1;         // how often, one after the other; 0 = as often as the place has room
     Place place;            // in the scenario file
 };
 
@@ -225,7 +241,7 @@ struct Scenario {
     std::string title;
     std::string description;
     MachineMatrix machine;
-    u64 budget_calls = 0;  // of one step; 0 = the machine's default
+    sim::StepBudget budget;
     std::vector<KernelSpec> kernels;
     std::vector<Step> steps;
 };

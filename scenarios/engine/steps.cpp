@@ -7,6 +7,7 @@
 
 #include "model/kexec/kexec.hpp"
 #include "scenarios/engine/limits.hpp"
+#include "scenarios/engine/quantity.hpp"
 
 namespace baton::scenarios {
 namespace {
@@ -94,6 +95,23 @@ PlaceName parse_place(Fields& fields) {
     return place;
 }
 
+/// `repeat = 5`, or `repeat = "all"` of a place that ends somewhere.
+u64 parse_repeat(Fields& fields, const Poke& poke) {
+    const Value& value = *fields.value("repeat");
+    if (value.type == Value::Type::kText) {
+        const PlaceKind kind = poke.target.kind;
+        if (value.text != "all" || (kind != PlaceKind::kKernelText && kind != PlaceKind::kSegment))
+            fields.error("repeat", fmt::format("\"{}\" is not how often", value.text),
+                         "a number, or \"all\" for all of kernel.text or of a segment");
+        return 0;
+    }
+    const u64 times = fields.integer("repeat", 1, kPokeRepeatedBytesMax).value_or(1);
+    if (times * poke.bytes.size() > kPokeRepeatedBytesMax)
+        fields.error("repeat", fmt::format("the poke is {} bytes long", times * poke.bytes.size()),
+                     fmt::format("at most {} in all", quantity_text(kPokeRepeatedBytesMax)));
+    return times;
+}
+
 }  // namespace
 
 Poke parse_poke(Fields& fields) {
@@ -112,6 +130,7 @@ Poke parse_poke(Fields& fields) {
         if (poke.exclusive_or && !poke.bytes.empty() && std::ranges::all_of(poke.bytes, [](u8 b) { return b == 0; }))
             fields.error("xor", "\"xor\" with zeros changes nothing", "set the bits that are to change");
     }
+    if (fields.has("repeat")) poke.repeat = parse_repeat(fields, poke);
     return poke;
 }
 

@@ -65,9 +65,13 @@ inline constexpr StepKey kRangeKeys[] = {
     {"as", "\"folio\" or \"pages\"", "how; as the region was allocated"},
 };
 inline constexpr StepKey kPokeKeys[] = {
-    {"region", "name", "a region, or"},        {"place", "place", "a named place (`baton list --places`), or"},
-    {"phys", "address", "a physical address"}, {"offset", "size", "bytes into it; 0"},
-    {"bytes", "hex", "what to write, or"},     {"xor", "hex", "what to change bits with"},
+    {"region", "name", "a region, or"},
+    {"place", "place", "a named place (`baton list --places`), or"},
+    {"phys", "address", "a physical address"},
+    {"offset", "size", "bytes into it; 0"},
+    {"bytes", "hex", "what to write, or"},
+    {"xor", "hex", "what to change bits with"},
+    {"repeat", "count", "how often, one after the other, or \"all\" of the place; 1"},
 };
 Range parse_range(Fields& fields);
 Poke parse_poke(Fields& fields);

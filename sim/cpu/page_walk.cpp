@@ -10,6 +10,7 @@ constexpr std::string_view reason(WalkFault fault) {
     switch (fault) {
         case WalkFault::kNone: return "mapped";
         case WalkFault::kAddress: return "no such address";
+        case WalkFault::kClosed: return "this half of the address space is closed";
         case WalkFault::kNotPresent: return "not present";
         case WalkFault::kReserved: return "reserved bit set";
         case WalkFault::kAccessFlag: return "access flag clear";

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Our own page walkers: what an address means to a CPU, read from RAM alone.
 //
-// They exist beside Unicorn's for reports, for invariants and as a cross-check of both;
-// tests/sim/cpu/page_walk_test.cpp
-// compares them with loads, stores and fetches that the guest CPU makes. They know only what the architecture says and
-// share nothing with model/mm/paging, which builds the tables.
+// They exist beside Unicorn's for reports, for invariants and as a cross-check of both:
+// tests/sim/cpu/page_walk_test.cpp compares them with loads, stores and fetches that the guest CPU makes. They know
+// only what the architecture says and share nothing with model/mm/paging, which builds the tables.
 //
 // Levels count from the leaves: 0 maps pages. (AArch64's own numbers count from the root: its level 3 is 0 here.)
 #pragma once
@@ -19,6 +18,7 @@ namespace baton::sim {
 enum class WalkFault : u32 {
     kNone,
     kAddress,     // not canonical, or in neither half
+    kClosed,      // AArch64: TCR_EL1.EPD0 or EPD1 forbids walks of that half
     kNotPresent,  // also: the table is not in RAM, which reads as zeroes
     kReserved,    // x86-64: a reserved bit is set
     kAccessFlag,  // AArch64: AF is 0

@@ -83,9 +83,9 @@ PageWalk walk_aarch64(const PhysicalMemory& memory, const ArmPaging& paging, Vir
     };
     const bool high = (va.value >> 55 & 1) != 0;
     const Half half = half_of(paging, high);
-    if (half.page_shift == 0 || half.disabled || half.va_bits > 48 || half.va_bits <= half.page_shift)
-        return fail(WalkFault::kAddress);
+    if (half.page_shift == 0 || half.va_bits > 48 || half.va_bits <= half.page_shift) return fail(WalkFault::kAddress);
     if ((high ? ~va.value : va.value) >> half.va_bits != 0) return fail(WalkFault::kAddress);
+    if (half.disabled) return fail(WalkFault::kClosed);
     const u32 index_bits = half.page_shift - 3;
     const u32 levels = (half.va_bits - half.page_shift + index_bits - 1) / index_bits;
     const u64 in_half = va.value & ((u64{1} << half.va_bits) - 1);

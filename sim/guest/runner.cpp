@@ -158,7 +158,8 @@ void GuestRunner::before_run() {
         next_entry_ = PhysAddr{memory_.load<u64>(rip).value_or(0)};
     }
     if (next_entry_) watch_entry(*std::exchange(next_entry_, std::nullopt));
-    if (phase_ == Phase::kKernel) labels_.clear();
+    // Labels that are behind it only cost time.
+    if (phase_ == Phase::kKernel || (phase_ == Phase::kEntry && entered_ && !announced_label_)) labels_.clear();
     const bool count = counting_ || stop_after_.has_value();
     if (count && !counted_)
         counted_.emplace(*engine_, [this](u64 va, std::span<u8> to) {

@@ -14,9 +14,8 @@
 // instructions counted; `budget_instructions` more without a call are the verdict "hang". What is deterministic:
 //   - a guest that never calls again is always a hang, and one whose silent stretches are shorter than the budget never
 //     is, whatever the speed of the host;
-// - a guest that is silent for longer than the budget and then calls may be either, and the pc of a hang is some pc of
-//
-//     its loop. With `count_always` every stretch is counted from the call before it: then the verdict and every
+//   - a guest that is silent for longer than the budget and then calls may be either, and the pc of a hang is some pc
+//     of its loop. With `count_always` every stretch is counted from the call before it: then the verdict and every
 //     register are functions of the guest alone. A machine that wants certainty repeats the step from its last instant
 //     with it; silence_seen() says when that is worth while.
 #pragma once
@@ -87,8 +86,8 @@ public:
     /// Somebody but the CPU wrote RAM, or a snapshot was restored into it. Also from inside a call.
     void notify_host_write(PhysRange range) override;
 
-    /// Names for crash reports: of every kernel, as all images of one geometry have the same ELF file.
-    void set_symbols(std::shared_ptr<const SymbolTable> symbols) { symbols_ = std::move(symbols); }
+    /// Names for crash reports, traces and debuggers.
+    void set_symbols(SymbolFiles files) { symbol_files_ = std::move(files); }
     /// After a kFault.
     const std::optional<GuestCrash>& crash() const { return crash_; }
     bool silence_seen() const { return silence_seen_; }
@@ -182,6 +181,13 @@ private:
     std::optional<PhysAddr> direct_mapped(u64 va) const;
     u64 bytes_being_moved() const;
     u64 relocated_address(const CpuStop& stop) const;
+    /// A virtual address as the ELF file that knows it has it.
+    struct Named {
+        std::shared_ptr<const ImageSymbols> symbols;  // may be null
+        const SymbolTable* table = nullptr;
+        u64 address = 0;  // in the table
+    };
+    Named named(u64 va) const;
     GuestCrash make_crash() const;
     CrashScene scene() const;
 
@@ -199,7 +205,7 @@ private:
     std::optional<CountedRun> counted_;
     std::vector<Engine::Hook> labels_;
     Watchdog watchdog_;
-    std::shared_ptr<const SymbolTable> symbols_;
+    mutable SymbolFiles symbol_files_{{}};  // reads files when names are asked for
 
     // The kernel.
     Phase phase_ = Phase::kOff;
@@ -225,6 +231,7 @@ private:
     bool at_doorbell_ = false;            // the CPU stands at a store that will be made again
     bool flush_code_ = false;
     std::optional<PhysAddr> next_entry_;  // where the purgatory, or AArch64's relocation, will go
+    bool entered_ = false;                // the label at that entry was passed
     bool entry_from_registers_ = false;   // x86-64: known once the purgatory is done
     bool called_ = false;                 // since the CPU began to run
     bool stopping_ = false;               // it was asked to stop

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // From an exception to a verdict, and the report about it (decision D29).
+#include <fmt/format.h>
+
 #include "model/kernel.hpp"
 #include "sim/guest/runner.hpp"
 
@@ -104,19 +106,28 @@ void GuestRunner::bus_error(const CpuStop& stop) {
     fault({.kind = Fault::Kind::kBadAccess, .args = {stop.address, bytes, 0}});
 }
 
-std::string GuestRunner::symbol(u64 va) const {
-    static const SymbolTable none;
-    const SymbolTable& table = symbols_ ? *symbols_ : none;
+GuestRunner::Named GuestRunner::named(u64 va) const {
+    static const SymbolTable kNone;
+    Named n{symbol_files_.find(header_.text_xxh3), &kNone, va};
+    if (n.symbols) n.table = &n.symbols->kernel;
     const u64 text = geometry().kernel_text_base;
     const u64 control = va - jump_.control_page.value;
     const u64 blob = va - (jump_.start.value - kexec::kPurgatoryEntryOffset);
     const u64 in_image = va - image_.value;
-    if (jump_.control_page.value != 0 && control < header_.relocate_size)
-        return table.describe(text + header_.relocate_offset + control);
-    if (jump_.start.value != 0 && phase_ != Phase::kKernel && blob < header_.purgatory_size)
-        return table.describe(text + header_.purgatory_offset + blob);
-    if (image_.value != 0 && in_image < header_.image_size) return table.describe(text + in_image);
-    return table.describe(va);
+    if (jump_.control_page.value != 0 && control < header_.relocate_size) {
+        n.address = text + header_.relocate_offset + control;
+    } else if (jump_.start.value != 0 && phase_ != Phase::kKernel && blob < header_.purgatory_size) {
+        n.address = blob;
+        if (n.symbols) n.table = &n.symbols->purgatory;
+    } else if (image_.value != 0 && in_image < header_.image_size) {
+        n.address = text + in_image;
+    }
+    return n;
+}
+
+std::string GuestRunner::symbol(u64 va) const {
+    const Named n = named(va);
+    return n.table->at(n.address) != nullptr ? n.table->describe(n.address) : fmt::format("{:#x}", va);
 }
 
 CrashScene GuestRunner::scene() const {
@@ -125,9 +136,10 @@ CrashScene GuestRunner::scene() const {
             .walk = [this](VirtAddr va, WalkAccess access) { return walk(va, access); },
             .symbol = [this](u64 va) { return symbol(va); },
             .function_start = [this](u64 va) -> std::optional<u64> {
-                const Symbol* s = symbols_ ? symbols_->at(va) : nullptr;
+                const Named n = named(va);
+                const Symbol* s = n.table->at(n.address);
                 if (s == nullptr) return std::nullopt;
-                return s->address;
+                return va - (n.address - s->address);
             }};
 }
 

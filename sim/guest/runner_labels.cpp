@@ -92,13 +92,16 @@ void GuestRunner::watch_purgatory() {
 }
 
 void GuestRunner::watch_entry(PhysAddr entry) {
+    entered_ = false;
     watch(entry.value, &GuestRunner::on_entry);
     flush_code_ = true;
 }
 
 // The callback of a label comes again when the CPU was stopped in it.
 void GuestRunner::on_label(u64 pc, void (GuestRunner::*event)()) {
-    if (stop_) return;
+    // A kernel is entered once; one that loops through its first instruction is silent.
+    const bool entry = event == &GuestRunner::on_entry;
+    if (stop_ || (entry && entered_ && announced_label_ != pc)) return;
     label_seen_ = pc;
     if (announced_label_ == pc) {
         announced_label_.reset();
@@ -207,6 +210,7 @@ void GuestRunner::on_purgatory_loop() {
 
 void GuestRunner::on_entry() {
     phase_ = Phase::kEntry;
+    entered_ = true;
     const Entry entry{{engine_->pc()}, read_register(*engine_, x86() ? "rsi" : "x0")};
     const auto found = with_ram_view([&] { return check_image(isa_, entry); });
     if (!found) return fault(found.error());

@@ -40,7 +40,8 @@ CpuFields GuestRunner::save_cpu() const {
 }
 
 void GuestRunner::restore_cpu(const CpuFields& fields) {
-    if (engine_ == nullptr) power_on();
+    // A CPU that died of an exception keeps it, and the next one would be a double fault.
+    if (engine_ == nullptr || phase_ == Phase::kOff) power_on();
     const PhysAddr old_image = image_;
     const bool was_kernel = phase_ == Phase::kKernel;
     restore_registers(*engine_, fields);
@@ -58,6 +59,8 @@ void GuestRunner::restore_cpu(const CpuFields& fields) {
     pending_.clear();
     repeat_.reset();
     stop_after_.reset();
+    sites_.clear();
+    crash_.reset();
     // Changed text of the same kernel is reported by notify_host_write; another kernel is other text.
     if (!was_kernel || old_image != image_) flush_code_ = true;
 }

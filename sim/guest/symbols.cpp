@@ -12,6 +12,8 @@
 #include <iterator>
 #include <memory>
 
+#include "sim/image/image_file.hpp"
+
 namespace baton::sim {
 namespace {
 
@@ -66,6 +68,7 @@ SymbolTable SymbolTable::parse(std::span<const u8> elf, std::string_view name) {
         header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_shentsize != sizeof(Elf64_Shdr))
         reader.bad("not a 64-bit little-endian ELF file");
     SymbolTable table;
+    std::vector<Symbol> placed;  // by the linker script
     const auto section = [&](u32 index) {
         if (index >= header.e_shnum) reader.bad("a section header has an impossible number");
         return reader.read<Elf64_Shdr>(header.e_shoff + u64{index} * sizeof(Elf64_Shdr));
@@ -84,10 +87,13 @@ SymbolTable SymbolTable::parse(std::span<const u8> elf, std::string_view name) {
             const bool place = s.st_shndx < SHN_LORESERVE || (s.st_shndx == SHN_ABS && s.st_value >> 63 != 0);
             if (s.st_shndx == SHN_UNDEF || !place || text.empty() || text.front() == '$') continue;
             if (type != STT_FUNC && type != STT_OBJECT && type != STT_NOTYPE) continue;
-            table.symbols_.push_back({s.st_value, s.st_size, std::string(text)});
+            auto& to = s.st_shndx == SHN_ABS ? placed : table.symbols_;
+            to.push_back({s.st_value, s.st_size, std::string(text)});
         }
     }
-    // Of several names for one address, one that has a size stands last and is the one shown.
+    // Of several names for one address, one that has a size stands last and is the one shown; the linker script's
+    // first.
+    table.symbols_.insert(table.symbols_.begin(), placed.begin(), placed.end());
     std::ranges::stable_sort(table.symbols_, [](const Symbol& a, const Symbol& b) {
         return a.address != b.address ? a.address < b.address : a.size < b.size;
     });
@@ -114,6 +120,34 @@ std::string SymbolTable::describe(u64 address) const {
     const Symbol* symbol = at(address);
     if (symbol == nullptr) return fmt::format("{:#x}", address);
     return fmt::format("{}+{:#x}", demangled(symbol->name), address - symbol->address);
+}
+
+SymbolFiles SymbolFiles::in(const std::filesystem::path& folder) {
+    std::vector<std::filesystem::path> images;
+    std::error_code error;
+    for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+        if (it->path().extension() == ".img") images.push_back(it->path());
+    std::ranges::sort(images);
+    return SymbolFiles(std::move(images));
+}
+
+std::shared_ptr<const ImageSymbols> SymbolFiles::find(u64 text_xxh3) {
+    const auto [at, is_new] = found_.try_emplace(text_xxh3);
+    if (!is_new) return at->second;
+    for (const std::filesystem::path& image : images_) {
+        try {
+            if (ImageFile::load(image).header().text_xxh3 != text_xxh3) continue;
+            auto symbols = std::make_shared<ImageSymbols>();
+            symbols->kernel = SymbolTable::load(std::filesystem::path(image).replace_extension(".elf"));
+            const std::filesystem::path purgatory = image.parent_path() / "purgatory.elf";
+            if (std::filesystem::exists(purgatory)) symbols->purgatory = SymbolTable::load(purgatory);
+            at->second = std::move(symbols);
+            return at->second;
+        } catch (const ImageError&) {
+        } catch (const SymbolError&) {  // another image may have the same text, and its names
+        }
+    }
+    return nullptr;
 }
 
 }  // namespace baton::sim

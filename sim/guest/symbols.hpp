@@ -5,6 +5,8 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -43,6 +45,28 @@ public:
 
 private:
     std::vector<Symbol> symbols_;  // by address
+};
+
+/// The names of one image: of its kernel, and of the purgatory in it, which is linked at 0.
+struct ImageSymbols {
+    SymbolTable kernel;
+    SymbolTable purgatory;
+};
+
+/// Finds the names of a running kernel by the hash of its text: beside each image file X.img lie X.elf and, for x86-64,
+/// purgatory.elf. Files are read when they are first asked for.
+class SymbolFiles {
+public:
+    explicit SymbolFiles(std::vector<std::filesystem::path> images) : images_(std::move(images)) {}
+    /// All images of a folder.
+    static SymbolFiles in(const std::filesystem::path& folder);
+    void add(const std::filesystem::path& image) { images_.push_back(image); }
+    /// Null for an image that is not there, or has no such file, or none that can be read.
+    std::shared_ptr<const ImageSymbols> find(u64 text_xxh3);
+
+private:
+    std::vector<std::filesystem::path> images_;
+    std::map<u64, std::shared_ptr<const ImageSymbols>> found_;
 };
 
 }  // namespace baton::sim

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sim/memory/snapshot.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace baton::sim {
@@ -37,13 +38,20 @@ void RamSnapshots::restore(const Snapshot& snapshot) {
         if (page != nullptr && !memory_.is_ram({{frame << kFrameShift}, kFrameSize}))
             throw std::invalid_argument("the snapshot is of a machine with other RAM");
     });
-    for (const u64 frame : dirty_frames()) {
+    restored_ = dirty_frames();
+    for (const u64 frame : restored_) {
         const Page* page = snapshot.page(frame);
         memory_.set_frame(frame, page != nullptr ? page->data() : nullptr);
     }
+    const std::size_t dirty = restored_.size();
     current_.pages_.for_each_difference(snapshot.pages_, [this](u64 frame, const Page* page) {
         memory_.set_frame(frame, page != nullptr ? page->data() : nullptr);
+        restored_.push_back(frame);
     });
+    if (restored_.size() != dirty) {
+        std::ranges::sort(restored_);
+        restored_.erase(std::unique(restored_.begin(), restored_.end()), restored_.end());
+    }
     current_ = snapshot;
     memory_.collect();  // the writes above, for the other clients
     dirty_.clear();

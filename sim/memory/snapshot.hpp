@@ -10,6 +10,7 @@
 // (Measured alternatives: MAP_PRIVATE with MADV_DONTNEED 91 µs, fork 170–800 µs.)
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "sim/memory/page_tree.hpp"
@@ -43,6 +44,8 @@ public:
     /// Restored frames count as written for every other DirtyClient. Throws std::invalid_argument if the snapshot has
     /// pages where this machine has no RAM; RAM is unchanged then.
     void restore(const Snapshot& snapshot);
+    /// The frames that the last restore wrote, ascending.
+    std::span<const u64> restored() const { return restored_; }
 
 private:
     const std::vector<u64>& dirty_frames();
@@ -51,6 +54,7 @@ private:
     DirtyClient dirty_;        // written since `current_`
     Snapshot current_;         // what RAM held when it was last taken or restored
     std::vector<u64> frames_;  // scratch, kept so that a restore allocates nothing
+    std::vector<u64> restored_;
 };
 
 }  // namespace baton::sim

@@ -23,8 +23,19 @@ std::string shell_word(std::string_view word) {
     return out + "'";
 }
 
+/// What a debugger said. Results come on its standard output; errors, and what the target says, on its standard error.
+/// Each is in order; how the two mix in one file is chance.
+struct Session {
+    std::string out;
+    std::string err;
+    std::string all() const { return out + "\n-- on standard error\n" + err; }
+    bool said(std::string_view piece) const {
+        return out.find(piece) != std::string::npos || err.find(piece) != std::string::npos;
+    }
+};
+
 /// What gdb-multiarch says to these commands; one that fails does not end the session.
-std::string run_gdb(std::string_view arch, const std::string& connect, const std::vector<std::string>& commands) {
+Session run_gdb(std::string_view arch, const std::string& connect, const std::vector<std::string>& commands) {
     if (std::system("command -v gdb-multiarch >/dev/null") != 0)
         FAIL("gdb-multiarch is not installed: apt-get install gdb-multiarch");
     const TemporaryFolder folder;
@@ -32,30 +43,37 @@ std::string run_gdb(std::string_view arch, const std::string& connect, const std
     std::vector<std::string> all = {"set sysroot", "set width 0", "set remotetimeout 60", "set confirm off", connect};
     all.insert(all.end(), commands.begin(), commands.end());
     for (const std::string& c : all) command += " -ex " + shell_word(c);
-    command += fmt::format(" " BATON_IMAGES "/{}/baton.elf >{} 2>&1 </dev/null", arch, folder.path("out"));
+    command +=
+        fmt::format(" " BATON_IMAGES "/{}/baton.elf >{} 2>{} </dev/null", arch, folder.path("out"), folder.path("err"));
     const int status = std::system(command.c_str());
-    std::string said = folder.read("out");
-    INFO(said);
+    Session session{folder.read("out"), folder.read("err")};
+    INFO(session.all());
     REQUIRE(WIFEXITED(status));
     REQUIRE(WEXITSTATUS(status) != 124);
-    return said;
+    return session;
 }
 
-std::string debug(std::string_view arch, std::string_view arguments, const std::vector<std::string>& commands,
-                  std::string_view scenario = kQuickstart) {
+Session debug(std::string_view arch, std::string_view arguments, const std::vector<std::string>& commands,
+              std::string_view scenario = kQuickstart) {
     return run_gdb(
         arch, fmt::format("target remote | " BATON_BINARY " gdb {} --arch {} --stdio {}", scenario, arch, arguments),
         commands);
 }
 
-void require_in_order(const std::string& text, const std::vector<std::string>& pieces) {
-    INFO(text);
-    std::size_t at = 0;
+/// Each piece comes behind the earlier ones of its stream.
+void require_in_order(const Session& session, const std::vector<std::string>& pieces) {
+    INFO(session.all());
+    std::size_t in_out = 0;
+    std::size_t in_err = 0;
     for (const std::string& piece : pieces) {
         INFO(piece);
-        at = text.find(piece, at);
-        REQUIRE(at != std::string::npos);
-        at += piece.size();
+        if (const std::size_t at = session.out.find(piece, in_out); at != std::string::npos) {
+            in_out = at + piece.size();
+            continue;
+        }
+        in_err = session.err.find(piece, in_err);
+        REQUIRE(in_err != std::string::npos);
+        in_err += piece.size();
     }
 }
 
@@ -71,7 +89,7 @@ Said send(std::string_view bytes) {
 TEST_CASE("gdb: break at a site, read symbols, step, continue, on both ISAs") {
     for (const std::string_view arch : kArchs) {
         INFO(arch);
-        const std::string said =
+        const Session said =
             debug(arch, "--at kho.finalise.begin",
                   {"bt 3", "print/x *(unsigned long*)(&image_start) != 0", "stepi", "print 4242",
                    "break baton::platform::jump", "continue", "bt 3", "print/x jump.page_size", "delete", "continue"});
@@ -85,10 +103,10 @@ TEST_CASE("gdb: break at a site, read symbols, step, continue, on both ISAs") {
 TEST_CASE("gdb: one session sees both kernels and the code between them") {
     for (const std::string_view arch : kArchs) {
         INFO(arch);
-        const std::string said = debug(arch, "--at kexec.jump",
-                                       {"monitor site relocate.page#3", "continue", "monitor where", "stepi", "stepi",
-                                        "monitor where", "monitor site boot.done", "continue", "bt 3",
-                                        "break baton::kernel_resume", "continue", "monitor sites", "kill"});
+        const Session said = debug(arch, "--at kexec.jump",
+                                   {"monitor site relocate.page#3", "continue", "monitor where", "stepi", "stepi",
+                                    "monitor where", "monitor site boot.done", "continue", "bt 3",
+                                    "break baton::kernel_resume", "continue", "monitor sites", "kill"});
         require_in_order(said, {"continue stops at relocate.page#3 from here", "at relocate.page (0x", "SIGTRAP",
                                 "relocate_label_page+0x0", "relocate_label_", "at boot.done (0x0, 0x0)", "SIGTRAP",
                                 "baton::kernel_main", "Breakpoint 1, baton::kernel_resume", "relocate.page",
@@ -122,14 +140,16 @@ TEST_CASE("gdb: registers, memory and page walks of the moment, and writing them
         const std::string reg = arch == "x86_64" ? "$rbx" : "$x19";
         const std::string root = arch == "x86_64" ? "p/x $cr3" : "p/x $ttbr1_el1";
         const std::string vector = arch == "x86_64" ? "$xmm3" : "$v3";
-        const std::string said =
+        // AArch64's kernel runs with the lower half closed (TCR_EL1.EPD0).
+        const std::string low = arch == "x86_64" ? "not present" : "this half of the address space is closed";
+        const Session said =
             debug(arch, "--at boot.done",
                   {root, "monitor walk " + text, "monitor walk 0x10", "x/1xg 0x10", "set var $was = " + reg,
                    "set var " + reg + " = 0x1234", "print/x " + reg, "set var " + reg + " = $was",
                    "set var " + vector + " = 77", "print " + vector, "set var *(char*)" + text + " = 0x5a",
                    "x/1xb " + text, "monitor nonsense", "detach"});
         require_in_order(
-            said, {"$1 = 0x", text + ": mapped -> 0x", "leaf, kernel r", "level 0:", "0x10: not present",
+            said, {"$1 = 0x", text + ": mapped -> 0x", "leaf, kernel r", "level 0:", "0x10: " + low,
                    "Cannot access memory at address 0x10", "= 0x1234", "= 77", "0x5a", "site NAME[#k]", "detached"});
     }
 }
@@ -144,16 +164,15 @@ TEST_CASE("gdb: a kernel that dies is shown where it died, and the run ends with
         INFO(arch);
         // Its text is overwritten by the debugger: no instruction begins there.
         const std::string text = arch == "x86_64" ? "0xffff" : "0xffffffff";
-        const std::string said =
+        const Session said =
             debug(arch, "--at kernel.entry",
                   {"break baton::kernel_resume", "continue", fmt::format("set var *(unsigned*)$pc = {}", text),
                    "delete", "continue", "printf \"still %d\\n\", $pc != 0", "continue"},
                   file);
-        CAPTURE(said);
-        CHECK((said.find("the kernel is gone: exception") != std::string::npos ||
-               said.find("the kernel is gone: panic") != std::string::npos));
-        CHECK(said.find("still 1") != std::string::npos);
-        CHECK(said.find("exited with code 01") != std::string::npos);
+        INFO(said.all());
+        CHECK((said.said("the kernel is gone: exception") || said.said("the kernel is gone: panic")));
+        CHECK(said.said("still 1"));
+        CHECK(said.said("exited with code 01"));
     }
 }
 
@@ -169,8 +188,9 @@ TEST_CASE("gdb: over TCP on this host's own address") {
     const std::size_t at = line.find("127.0.0.1:");
     REQUIRE(at != std::string::npos);
     const std::string address = line.substr(at, line.find_first_of("'\n", at) - at);
-    const std::string out = run_gdb("x86_64", "target remote " + address, {"monitor where", "kill"});
-    CHECK(out.find("baton::platform::at") != std::string::npos);
+    const Session session = run_gdb("x86_64", "target remote " + address, {"monitor where", "kill"});
+    INFO(session.all());
+    CHECK(session.said("baton::platform::at"));
 }
 
 TEST_CASE("gdb: whoever sends nonsense instead of GDB gets no harm done and the process ends") {

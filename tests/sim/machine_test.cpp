@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <functional>
 
 #include "model/kernel.hpp"
 #include "tests/catch.hpp"
@@ -100,7 +101,7 @@ TEST_CASE("machine: saved at the jump and loaded elsewhere, it goes on to the ha
             part->save(file.path, {});
             REQUIRE(part->proceed().kind == Kind::kBooted);
 
-            sim::Machine::Loaded loaded = sim::Machine::load(file.path, 0);
+            sim::Machine::Loaded loaded = sim::Machine::load(file.path, {});
             REQUIRE(loaded.outcome.has_value());
             REQUIRE(loaded.outcome->kind == Kind::kBreak);
             REQUIRE(loaded.outcome->stopped_at == at);
@@ -117,12 +118,18 @@ TEST_CASE("machine: saved at the jump and loaded elsewhere, it goes on to the ha
 }
 
 TEST_CASE("machine: saved while it waits and loaded, the same commands lead to the same hash") {
-    for (GeometryId g : kIsas) {
+    for (const auto& [g, target] : {std::pair{GeometryId::kX86_64, sim::Target::kNative},
+                                    {GeometryId::kAArch64_4K, sim::Target::kNative},
+                                    {GeometryId::kX86_64, sim::Target::kGuest},
+                                    {GeometryId::kAArch64_4K, sim::Target::kGuest}}) {
+        CAPTURE(geometry_of(g).name, target == sim::Target::kGuest);
+        sim::MachineConfig config = config_for(g);
+        config.target = target;
         TemporaryFile file;
-        Box box(config_for(g));
+        Box box(config);
         prepare(box);
         box->save(file.path, {});
-        sim::Machine::Loaded loaded = sim::Machine::load(file.path, 0);
+        sim::Machine::Loaded loaded = sim::Machine::load(file.path, {});
         REQUIRE_FALSE(loaded.outcome.has_value());
         REQUIRE(loaded.machine->state_hash() == box->state_hash());
         for (sim::Machine* m : {box.machine.get(), loaded.machine.get()}) {
@@ -243,7 +250,7 @@ TEST_CASE("machine: a step that spends its budget is a hang, at the same place e
     sim::SiteCounts counts[2];
     for (sim::SiteCounts& c : counts) {
         sim::MachineConfig config = config_for(GeometryId::kX86_64);
-        config.budget_calls = 500;
+        config.budget.calls = 500;
         sim::Machine machine(config);
         machine.begin_step();
         sim::ImageFile image = image_of(config.geometry);
@@ -254,6 +261,69 @@ TEST_CASE("machine: a step that spends its budget is a hang, at the same place e
         c = machine.events().counts();
     }
     REQUIRE(counts[0] == counts[1]);
+}
+
+TEST_CASE("machine: going back to a moment, and on from there, is as if nothing had happened since") {
+    for (GeometryId g : kIsas)
+        for (const sim::Target target : {sim::Target::kNative, sim::Target::kGuest}) {
+            CAPTURE(geometry_of(g).name, target == sim::Target::kGuest);
+            sim::MachineConfig config = config_for(g);
+            config.target = target;
+            Box box(config);
+            // Three stretches, the second through a kexec; their hashes, and the site sequence so far.
+            const std::function<void()> stretches[] = {
+                [&] { prepare(box); },
+                [&] {
+                    box->begin_step();
+                    REQUIRE(box->command(Op::kExec).kind == Kind::kBooted);
+                },
+                [&] { box.ask(Op::kAlloc, {static_cast<u64>(AllocKind::kPages), 77}); },
+            };
+            std::vector<sim::Machine::Moment> moments{box->moment()};
+            std::vector<std::pair<sim::Hash128, sim::Hash128>> seen;
+            const auto now = [&] { return std::pair{box->state_hash(), box->events().site_digest()}; };
+            seen.push_back(now());
+            for (const auto& stretch : stretches) {
+                stretch();
+                moments.push_back(box->moment());
+                seen.push_back(now());
+            }
+            for (const std::size_t to : {2u, 0u, 1u, 3u, 1u, 2u, 0u}) {
+                CAPTURE(to);
+                box->restore(moments[to]);
+                REQUIRE(now() == seen[to]);
+                for (std::size_t i = to; i < std::size(stretches); ++i) {
+                    stretches[i]();
+                    REQUIRE(now() == seen[i + 1]);
+                }
+            }
+        }
+}
+
+TEST_CASE("machine: a guest that died can go back, and dies the same way again") {
+    for (GeometryId g : kIsas) {
+        CAPTURE(geometry_of(g).name);
+        sim::MachineConfig config = config_for(g);
+        config.target = sim::Target::kGuest;
+        Box box(config);
+        const sim::Machine::Moment before = box->moment();
+        const sim::Hash128 hash = box->state_hash();
+        const Kernel& k = *box->kernel();
+        const std::vector<u8> noise(k.header.text_size, geometry_of(g).isa == Isa::kX86_64 ? u8{0x06} : u8{0});
+        const PhysAddr text = k.image + k.header.text_offset;
+        sim::Fault faults[2];
+        for (sim::Fault& f : faults) {
+            REQUIRE(box->host_write(text, noise));
+            const sim::Outcome o = box->command(Op::kFinalise);
+            REQUIRE(o.kind == Kind::kFault);
+            f = o.fault;
+            box->restore(before);
+            REQUIRE(box->state_hash() == hash);
+        }
+        CHECK(faults[0].kind == sim::Fault::Kind::kGuestException);
+        CHECK(faults[0] == faults[1]);
+        box.ask(Op::kFinalise);
+    }
 }
 
 }  // namespace baton::test

@@ -128,7 +128,8 @@ void WalkRig::set_registers() {
     const u64 tg1 = page_shift_ == 12 ? 2 : page_shift_ == 16 ? 3 : 1;
     const u64 size = 64 - va_bits_;
     arm_paging_ = {.sctlr = 0x30d51805 | (chance(15) ? u64{1} << 19 : 0),
-                   .tcr = u64{5} << 32 | tg1 << 30 | size << 16 | tg0 << 14 | size,
+                   .tcr = u64{5} << 32 | tg1 << 30 | size << 16 | tg0 << 14 | size |
+                          (chance(15) ? u64{1} << 7 : 0),  // EPD0; the code is in the other half
                    .ttbr0 = root_[0],
                    .ttbr1 = root_[1]};
     write_register(engine_, "mair_el1", 0xff);
@@ -250,7 +251,7 @@ std::string WalkRig::judge_fault(const CpuStop& stop, const PageWalk& w, u64 va,
             code = 0;
         }
     } else {
-        const u64 level = w.fault == WalkFault::kAddress ? 0 : 3 - w.level;
+        const u64 level = w.fault == WalkFault::kAddress || w.fault == WalkFault::kClosed ? 0 : 3 - w.level;
         const u64 status = w.fault == WalkFault::kAccessFlag ? 8 : w.fault == WalkFault::kPermission ? 12 : 4;
         vector = (access.kind == Kind::kFetch ? 0x20 : 0x24) | (access.user ? 0 : 1);
         code = status | level | (access.kind == Kind::kWrite ? 0x40 : 0);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "tests/catch.hpp"
 
@@ -64,7 +65,55 @@ TEST_CASE("engine: a matrix expands to every combination") {
     CHECK(cells.size() == 2 * 1 * 2 * 3 * 2);
     CHECK(cell_name(cells.front()) == "x86_64, native, 512M, seed 1");
     CHECK(cell_name(cells.back()) == "aarch64, native, 1G, seed 3, fill 0xa5");
-    CHECK(saved_file_name("x/five hops.toml", cells.back()) == "five hops-aarch64-native-1G-seed3-filla5.baton");
+    CHECK(saved_file_name("five hops", cells.back()) == "five hops-aarch64-native-1G-seed3-filla5.baton");
+}
+
+TEST_CASE("engine: what is about guests alone is left out of a native run") {
+    const Folder folder;
+    folder.write("guest.toml", kGuestOnly);
+    folder.write("any.toml", "title='u'\nmachine={arch='x86_64'}\nkernel.a={}\nstep=[{do='boot',kernel='a'}]\n");
+    RunRequest request{.paths = {folder.path()}, .targets = {Target::kNative}, .image_folder = BATON_IMAGES};
+    RunReport report = run_paths(request);
+    CHECK(report.results.size() == 1);
+    CHECK(report.left_out == 1);
+    CHECK(report.exit_code() == Exit::kPass);
+    request.targets = {Target::kNative, Target::kGuest};
+    CHECK(run_paths(request).results.size() == 3);
+}
+
+TEST_CASE("engine: files of one name in several folders have names of their own") {
+    using Names = std::vector<std::string>;
+    CHECK(short_names({"a/x.toml", "y.toml"}) == Names{"x", "y"});
+    CHECK(short_names({"a/x.toml", "b/x.toml", "y.toml"}) == Names{"a_x", "b_x", "y"});
+    CHECK(short_names({"p/a/x.toml", "q/a/x.toml"}) == Names{"p_a_x", "q_a_x"});
+    CHECK(short_names({"a/x.toml", "b/x.toml", "a_x.toml"}).size() == 3);
+    const Names clash = short_names({"a/x.toml", "b/x.toml", "c/a_x.toml"});
+    CHECK(std::set(clash.begin(), clash.end()).size() == 3);
+    // The same file by two names, and the root.
+    const Names same = short_names({"a/x.toml", "a/../a/x.toml", "/x.toml", "/b/x.toml"});
+    CHECK(std::set(same.begin(), same.end()).size() == 4);
+    for (const std::string& n : same) CHECK(n.find('/') == std::string::npos);
+}
+
+TEST_CASE("engine: --save-on-fail writes one file for each failed run") {
+    const Folder folder;
+    constexpr std::string_view kFails =
+        "title='t'\nkernel.a={}\nstep=[{do='boot',kernel='a'},{do='expect',kho_boot=true}]\n";
+    folder.write("a/x.toml", kFails);
+    folder.write("b/x.toml", kFails);
+    const std::filesystem::path here = std::filesystem::current_path();
+    std::filesystem::create_directories(folder.path() + "/out");
+    std::filesystem::current_path(folder.path() + "/out");
+    const RunReport report = run_paths({.paths = {folder.path()}, .image_folder = BATON_IMAGES, .save_on_fail = true});
+    std::filesystem::current_path(here);
+    std::set<std::string> files;
+    for (const RunResult& r : report.results) {
+        CHECK(r.verdict == Verdict::kFail);
+        CHECK(std::filesystem::exists(folder.path() + "/out/" + r.saved));
+        files.insert(r.saved);
+    }
+    CHECK(files.size() == 4);
+    CHECK(files.contains("a_x-x86_64-native-512M-seed1.baton"));
 }
 
 TEST_CASE("engine: an image without machine code is skipped as a guest, and that is no pass") {

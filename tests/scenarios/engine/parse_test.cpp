@@ -64,6 +64,7 @@ constexpr Case kFileCases[] = {
     {"an empty title", "title = \"\"\n[kernel.a]\n[[step]]\ndo = \"boot\"\nkernel = \"a\"\n", 1, 9, "has 0 bytes",
      "one line"},
     {"a budget of nothing", "budget = 0\n", 4, 10, "\"budget\" is 0", "1 to"},
+    {"a budget of no instructions", "budget_instructions = 0\n", 4, 23, "\"budget_instructions\" is 0", "1 to"},
     {"kernel is no table", "title = \"t\"\nkernel = 3\n[[step]]\ndo = \"boot\"\n", 2, 10, "is an integer",
      "[kernel.a]"},
     {"kernel without a name", "title = \"t\"\n[kernel]\ncmdline = \"x\"\n[[step]]\ndo = \"boot\"\n", 3, 1,
@@ -188,6 +189,14 @@ constexpr Case kStepCases[] = {
     {"odd digits", "[[step]]\ndo = \"poke\"\nphys = 0\nbytes = \"abc\"\n", 10, 9, "\"c\" is not a byte", "two hex"},
     {"poke of nothing", "[[step]]\ndo = \"poke\"\nphys = 0\nbytes = \"\"\n", 10, 9, "no bytes", ""},
     {"xor of nothing", "[[step]]\ndo = \"poke\"\nphys = 0\nxor = \"00 00\"\n", 10, 7, "changes nothing", ""},
+    {"repeated never", "[[step]]\ndo = \"poke\"\nphys = 0\nbytes = \"00\"\nrepeat = 0\n", 11, 10, "\"repeat\" is 0",
+     "1 to"},
+    {"repeated too often", "[[step]]\ndo = \"poke\"\nphys = 0\nbytes = \"00 01\"\nrepeat = 1048576\n", 11, 10,
+     "2097152 bytes long", "1M"},
+    {"all of what has no end", "[[step]]\ndo = \"poke\"\nphys = 0\nbytes = \"00\"\nrepeat = \"all\"\n", 11, 10,
+     "not how often", "kernel.text"},
+    {"repeated somehow", "[[step]]\ndo = \"poke\"\nplace = \"kernel.text\"\nbytes = \"00\"\nrepeat = \"often\"\n", 11,
+     10, "\"often\" is not how often", "\"all\""},
     {"poke nowhere", "[[step]]\ndo = \"poke\"\nbytes = \"00\"\n", 7, 1, "needs one of", ""},
     {"first of an address", "[[step]]\ndo = \"preserve\"\nphys = 4096\nfirst = 1\n", 10, 9, "counts pages of a region",
      ""},
@@ -225,9 +234,34 @@ TEST_CASE("parse: twenty mistakes are shown, the others counted") {
     CHECK(to_text(parsed.diagnostics.back()) == "f: 10 more errors are not shown");
 }
 
+TEST_CASE("parse: a kernel has a layout or an image, and a poke can be repeated") {
+    const auto parsed = [](std::string_view kernel, std::string_view steps) {
+        return parse_text(std::string("title = \"t\"\n[kernel.a]\n") + std::string(kernel) +
+                              "[[step]]\ndo = \"boot\"\nkernel = \"a\"\n" + std::string(steps),
+                          "file.toml");
+    };
+    const Parsed p = parsed("layout = \"sorted\"\n",
+                            "[[step]]\ndo = \"poke\"\nplace = \"kernel.text\"\nbytes = \"0f0b\"\nrepeat = \"all\"\n"
+                            "[[step]]\ndo = \"poke\"\nplace = \"kernel.page_table\"\nbytes = \"00\"\nrepeat = 8\n");
+    REQUIRE(p.scenario);
+    CHECK(p.scenario->kernels[0].layout == ImageLayout::kSorted);
+    const auto poke = [&](std::size_t step) {
+        return std::get<step::HostPoke>(p.scenario->steps.at(step).action).poke;
+    };
+    CHECK((poke(1).target.kind == PlaceKind::kKernelText && poke(1).repeat == 0));
+    CHECK((poke(2).target.kind == PlaceKind::kKernelPageTable && poke(2).repeat == 8));
+
+    const Parsed unknown = parsed("layout = \"random\"\n", "");
+    REQUIRE_FALSE(unknown.scenario);
+    CHECK(to_text(unknown.diagnostics.at(0)).starts_with("file.toml:3:10: unknown layout \"random\""));
+    const Parsed both = parsed("layout = \"sorted\"\nimage = \"" BATON_IMAGES "/x86_64/baton.img\"\n", "");
+    REQUIRE_FALSE(both.scenario);
+    CHECK(to_text(both.diagnostics.at(0)).find("\"image\" names another") != std::string::npos);
+}
+
 TEST_CASE("parse: every key of a right scenario arrives") {
     const Parsed parsed = parse_text(
-        "title = \"all\"\ndescription = \"d\"\nbudget = 12345\n"
+        "title = \"all\"\ndescription = \"d\"\nbudget = 12345\nbudget_instructions = 678\n"
         "machine = { arch = \"aarch64\", ram = [\"1G\", 536870912], seed = 9, fill = 0xa5 }\n"
         "[kernel.x]\ngeneration = \"6.16\"\nkexec_base = \"6.12\"\ncma_align = \"4M\"\noptions = [\"kho_debug\"]\n"
         "defects = [\"+B15\", \"-global_underflow\"]\ncmdline = \"kho=on\"\n"
@@ -240,7 +274,8 @@ TEST_CASE("parse: every key of a right scenario arrives") {
     for (const Diagnostic& d : parsed.diagnostics) UNSCOPED_INFO(to_text(d));
     REQUIRE(parsed.scenario);
     const Scenario& s = *parsed.scenario;
-    CHECK(s.budget_calls == 12345);
+    CHECK(s.budget.calls == 12345);
+    CHECK(s.budget.instructions == 678);
     CHECK(s.machine.archs == std::vector{GeometryId::kAArch64_4K});
     CHECK(s.machine.ram_bytes == std::vector<u64>{kGiB, 512 * kMiB});
     CHECK(s.machine.fills == std::vector<u8>{0xa5});

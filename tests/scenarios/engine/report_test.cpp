@@ -79,7 +79,7 @@ TEST_CASE("report_text: a failure says where, what, and what to do next; the log
     const std::string text = report_text(report, {});
     CHECK(text.find("  findings\n    a.toml:33:1: step 6: oops is not intact\n      byte 0x1 is") != std::string::npos);
     CHECK(
-        text.ends_with("2 runs: 1 pass, 1 fail\n1 scenario was left out: no machine of the chosen architecture\n"
+        text.ends_with("2 runs: 1 pass, 1 fail\n1 scenario was left out: no machine as chosen\n"
                        "next: baton run a.toml --arch aarch64 -v\n"));
     CHECK(text.find("kernel at") == std::string::npos);
     CHECK(text.find('\x1b') == std::string::npos);
@@ -147,8 +147,29 @@ TEST_CASE("report_junit: one suite a scenario, counts, and escaped text") {
           std::string::npos);
     CHECK(xml.find("<testcase classname=\"a.toml\" name=\"x86_64, native, 512M, seed 7\"/>") != std::string::npos);
     CHECK(xml.find("byte 0x1 is &lt;0x00&gt; &amp; was &quot;0x5a&quot;") != std::string::npos);
-    CHECK(xml.find("<skipped message=\"no ? target\"/>") != std::string::npos);
+    CHECK(xml.find("<skipped message=\"no \xef\xbf\xbd target\"/>") != std::string::npos);
     CHECK(xml.ends_with("  </testsuite>\n</testsuites>\n"));
+}
+
+TEST_CASE("report_junit: a path that is not valid UTF-8 is written as far as it is") {
+    const auto written = [](std::string file) {
+        RunResult r = passed();
+        r.scenario = std::move(file);
+        const std::string xml = report_junit({{r}, {}, 0});
+        const std::size_t from = xml.find("classname=\"") + 11;
+        return xml.substr(from, xml.find('"', from) - from);
+    };
+    const std::string u = "\xef\xbf\xbd";  // U+FFFD
+    CHECK(written("gr\xc3\xbc\xc3\x9f/\xe2\x82\xac/\xf0\x9f\x90\xa7.toml") ==
+          "gr\xc3\xbc\xc3\x9f/\xe2\x82\xac/\xf0\x9f\x90\xa7.toml");
+    CHECK(written("gr\xfc\xdf.toml") == "gr" + u + u + ".toml");        // Latin-1
+    CHECK(written("a\x80z") == "a" + u + "z");                          // a continuation alone
+    CHECK(written("a\xc0\xafz") == "a" + u + u + "z");                  // '/' in two bytes
+    CHECK(written("a\xed\xa0\x80z") == "a" + u + u + u + "z");          // a surrogate
+    CHECK(written("a\xef\xbf\xbfz") == "a" + u + u + u + "z");          // no character
+    CHECK(written("a\xf4\x90\x80\x80z") == "a" + u + u + u + u + "z");  // beyond the last
+    CHECK(written("a\xe2\x82") == "a" + u + u);                         // cut off
+    CHECK(written("a\xe2<") == "a" + u + "&lt;");                       // the '<' is not lost
 }
 
 TEST_CASE("exit code of a report: the most severe verdict; a skipped run is no pass") {

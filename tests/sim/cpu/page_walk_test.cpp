@@ -40,6 +40,7 @@ void compare(Isa isa, u32 page_shift, u64 mappings) {
     for (const WalkFault f : {WalkFault::kNone, WalkFault::kAddress, WalkFault::kNotPresent, WalkFault::kPermission,
                               isa == Isa::kX86_64 ? WalkFault::kReserved : WalkFault::kAccessFlag})
         REQUIRE(rig.count(f) > mappings / 1000);
+    if (isa == Isa::kAArch64) REQUIRE(rig.count(WalkFault::kClosed) > mappings / 1000);
     for (u32 level = 0; level <= (page_shift == 12 ? 2u : 1u); ++level) REQUIRE(rig.allowed_of(level) > mappings / 100);
 }
 
