@@ -61,7 +61,7 @@ private:
                      fmt::format("scratch areas at {:#x} and {:#x} overlap", sorted[i - 1].start.value,
                                  sorted[i].start.value));
         const HandoverPiece& array = h_.scratch_array;
-        if (!array.bytes.empty() && !scratch_.covers({array.phys, array.bytes.size()}))
+        if (in_.array_is_segment && !array.bytes.empty() && !scratch_.covers({array.phys, array.bytes.size()}))
             warn(WarningId::kScratchArrayOutside, array.phys,
                  fmt::format("the scratch array at {:#x} is in no scratch area", array.phys.value));
     }

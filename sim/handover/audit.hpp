@@ -25,6 +25,7 @@ struct AuditInput {
     const Coverage& preserved;
     u32 page_shift;
     std::span<const PhysRange> ram;  // empty: not known, nothing is outside it
+    bool array_is_segment = true;    // the scratch array was put into scratch by kexec
 };
 void audit_handover(const AuditInput& input, WarningSink& warnings);
 

@@ -24,7 +24,7 @@ struct Entry {
 static_assert(sizeof(Chunk) == 16 && sizeof(Entry) == 16);
 
 template <class T>
-T load(const std::vector<u8>& bytes, u64 at) {
+T load(std::span<const u8> bytes, u64 at) {
     T v;
     std::memcpy(&v, bytes.data() + at, sizeof(v));
     return v;
@@ -48,7 +48,7 @@ public:
                 return;
             }
             const Chunk chunk = load<Chunk>(page, 0);
-            std::vector<u8> entries = page;
+            const std::span<const u8> entries(page);  // the bytes stay where they are
             if (!job_.keep(at, std::move(page)) || !read_chunk(at, chunk, entries)) return;
             at = {chunk.next};
         }
@@ -58,7 +58,7 @@ private:
     void warn(WarningId id, PhysAddr at, std::string text) { job_.warnings.add(id, at, std::move(text)); }
 
     /// False: a limit was reached.
-    bool read_chunk(PhysAddr at, const Chunk& chunk, const std::vector<u8>& page) {
+    bool read_chunk(PhysAddr at, const Chunk& chunk, std::span<const u8> page) {
         if (chunk.order > order_max(job_.page_shift)) {
             warn(WarningId::kChunkOrder, at + 8, fmt::format("chunk at {:#x} has order {}", at.value, chunk.order));
             return true;
@@ -79,12 +79,11 @@ private:
             const u64 offset = sizeof(Chunk) + i * sizeof(Entry);
             if (!read_entry(at + offset, load<Entry>(page, offset))) return false;
         }
-        for (u64 i = sizeof(Chunk) + count * sizeof(Entry); i < page.size(); i += 8) {
-            if (load<u64>(page, i) == 0) continue;
-            warn(WarningId::kChunkJunk, at + i,
+        const WordScan words(page);
+        const u64 junk = words.next((sizeof(Chunk) + count * sizeof(Entry)) / 8);
+        if (junk < words.size())
+            warn(WarningId::kChunkJunk, at + junk * 8,
                  fmt::format("chunk at {:#x} is not zero behind its {} entries", at.value, count));
-            break;
-        }
         return true;
     }
 
@@ -120,9 +119,10 @@ private:
 
     bool read_bits(PhysAddr at, u64 window, const std::vector<u8>& bytes) {
         const u32 shift = order_ + job_.page_shift;  // at most kPhysBits
-        for (u64 i = 0; i < bytes.size(); i += 8) {
-            for (u64 word = load<u64>(bytes, i); word != 0; word &= word - 1) {
-                const u64 bit = i * 8 + static_cast<u64>(std::countr_zero(word));
+        const WordScan words(bytes);
+        for (u64 i = words.next(0); i < words.size(); i = words.next(i + 1)) {
+            for (u64 word = words.at(i); word != 0; word &= word - 1) {
+                const u64 bit = i * 64 + static_cast<u64>(std::countr_zero(word));
                 // bit < 2^19, so this does not overflow before it is found too large
                 if (window >= kPhysEnd || bit >= (kPhysEnd - window) >> shift) {
                     warn(WarningId::kBlockAddress, at,

@@ -208,8 +208,8 @@ private:
 
     /// Reads a chunk list with bitmaps of either size. Keeps what the stated generation means, else what makes sense.
     void walk_both_ways() {
-        const HandoverFormat& by_512 = *format_with(out_.compatible, 512);
-        const HandoverFormat& by_page = *format_with(out_.compatible, 0);
+        const HandoverFormat& by_512 = *format_with(out_.format->compatible, 512);
+        const HandoverFormat& by_page = *format_with(out_.format->compatible, 0);
         Handover small;
         WarningSink small_warnings;
         WarningSink page_warnings;

@@ -38,21 +38,16 @@ public:
 
 private:
     void warn(WarningId id, PhysAddr at, std::string text) { job_.warnings.add(id, at, std::move(text)); }
-    /// By index: the list of pieces grows while a table is walked.
-    u64 word(u64 index, u64 i) const {
-        u64 v;
-        std::memcpy(&v, job_.out.tracker[index].bytes.data() + i * 8, sizeof(v));
-        return v;
-    }
+    /// The bytes stay where they are while the list of pieces grows.
+    WordScan words(u64 index) const { return WordScan(job_.out.tracker[index].bytes); }
 
     bool table(u64 index, u32 level, u64 prefix) {
         const u32 shift = (level - 1) * shape_.table_bits + shape_.leaf_bits;
         bool empty = true;
-        for (u64 i = 0; i < job_.page() / 8; ++i) {
-            const u64 child = word(index, i);
-            if (child == 0) continue;
+        const WordScan entries = words(index);
+        for (u64 i = entries.next(0); i < entries.size(); i = entries.next(i + 1)) {
             empty = false;
-            if (!node({child}, level - 1, prefix | i << shift)) return false;
+            if (!node({entries.at(i)}, level - 1, prefix | i << shift)) return false;
         }
         if (empty) note_empty(index, level);
         return true;
@@ -63,8 +58,9 @@ private:
         HandoverBitmap found{at, job_.page(), {}, {}, job_.out.blocks.size(), 0};
         bool more = true;
         bool any = false;
-        for (u64 i = 0; i < job_.page() / 8 && more; ++i) {
-            for (u64 bits = word(index, i); bits != 0 && more; bits &= bits - 1) {
+        const WordScan bitmap = words(index);
+        for (u64 i = bitmap.next(0); i < bitmap.size() && more; i = bitmap.next(i + 1)) {
+            for (u64 bits = bitmap.at(i); bits != 0 && more; bits &= bits - 1) {
                 any = true;
                 more = block(at, prefix | (i * 64 + static_cast<u64>(std::countr_zero(bits))));
             }

@@ -2,9 +2,40 @@
 // The two trackers, from memory to blocks. Internal to sim/handover.
 #pragma once
 
+#include <cstring>
+
 #include "sim/handover/handover.hpp"
 
 namespace baton::sim {
+
+/// A page of words of which nearly all are 0: finds those that are not, eight at a time.
+class WordScan {
+public:
+    explicit WordScan(std::span<const u8> bytes) : data_(bytes.data()), words_(bytes.size() / 8) {}
+    u64 size() const { return words_; }
+    u64 at(u64 i) const {
+        u64 v;
+        std::memcpy(&v, data_ + i * 8, sizeof(v));
+        return v;
+    }
+    /// The first index from `i` on whose word is not 0; size() if there is none.
+    u64 next(u64 i) const {
+        for (; i < words_; ++i) {
+            while (i % 8 == 0 && i + 8 <= words_ && eight_zeros(i)) i += 8;
+            if (i < words_ && at(i) != 0) return i;
+        }
+        return words_;
+    }
+
+private:
+    bool eight_zeros(u64 i) const {
+        u64 v[8];
+        std::memcpy(v, data_ + i * 8, sizeof(v));
+        return (v[0] | v[1] | v[2] | v[3] | v[4] | v[5] | v[6] | v[7]) == 0;
+    }
+    const u8* data_;
+    u64 words_;
+};
 
 struct TrackerJob {
     u32 page_shift;

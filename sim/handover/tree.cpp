@@ -35,6 +35,12 @@ void lint_layout(std::span<const u8> tree, const TreeHeader& h, PhysAddr at, std
     if (reservations != 0)
         warnings.add(WarningId::kFdtReserveMap, at + h.off_reserve,
                      fmt::format("{} has {} memory reservations", what, std::max(reservations, 0)));
+    u64 terminator[2] = {};
+    const u64 terminator_at = h.off_reserve + 16 * static_cast<u64>(std::max(reservations, 0));
+    if (terminator_at + 16 <= tree.size()) std::memcpy(terminator, tree.data() + terminator_at, 16);
+    if (terminator[0] != 0)
+        warnings.add(WarningId::kFdtReserveMap, at + terminator_at,
+                     fmt::format("{}: the reserve map does not end in zeros", what));
     const u64 reserve_end = h.off_reserve + 16 * (static_cast<u64>(std::max(reservations, 0)) + 1);
     Part parts[] = {{0, kHeaderBytes, "header"},
                     {h.off_reserve, reserve_end, "reserve map"},

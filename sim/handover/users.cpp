@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sim/handover/tracker.hpp"
 #include "sim/handover/vmalloc.hpp"
 
 namespace baton::sim {
@@ -110,10 +111,14 @@ private:
         if (test.magic != kTestKhoMagic)
             warn(WarningId::kTestKhoBroken, tree.phys, fmt::format("kho_test: the magic is {:#x}", test.magic));
         note_unknown(t, 0, tree.phys, {"compatible", "magic"}, true, warn_);
-        const int data = fdt_subnode_offset(t, 0, "data");
+        int data = -1;
         int node = 0;
         fdt_for_each_subnode(node, t, 0) {
-            if (node != data) warn(WarningId::kFdtUnknown, tree.phys, "kho_test: unknown node beside data");
+            const std::string_view name = fdt_get_name(t, node, nullptr);
+            if (name == "data" && data < 0)
+                data = node;
+            else
+                warn(WarningId::kFdtUnknown, tree.phys, fmt::format("kho_test: unknown node {}", name));
         }
         if (data < 0) {
             warn(WarningId::kTestKhoBroken, tree.phys, "kho_test has no data");
@@ -150,27 +155,29 @@ private:
         for (PhysAddr run : test.area.runs) {
             for (u64 offset = 0; offset < run_bytes; offset += page()) {
                 if (!read_(run + offset, bytes)) return;  // contents that are not in the source
-                for (u64 i = 0; i < bytes.size(); i += 8, ++index)
-                    if (!take_folio(test, bytes, i, index, run + offset + i)) return;
+                if (!take_folios(test, bytes, index, run + offset)) return;
+                index += bytes.size() / 8;
             }
         }
     }
-    bool take_folio(TestKho& test, const std::vector<u8>& bytes, u64 i, u64 index, PhysAddr at) {
-        u64 word;
-        std::memcpy(&word, bytes.data() + i, sizeof(word));
-        if (index >= test.folios_stated) {
-            if (word == 0) return true;
-            warn(WarningId::kTestKhoJunk, at,
-                 fmt::format("kho_test's list goes on behind its {} folios", test.folios_stated));
-            return false;
+    /// A page of the list, which begins with folio `first`.
+    bool take_folios(TestKho& test, const std::vector<u8>& bytes, u64 first, PhysAddr at) {
+        const WordScan words(bytes);
+        u64 i = 0;
+        for (; i < words.size() && first + i < test.folios_stated; ++i) {
+            const u64 word = words.at(i);
+            const HandoverBlock folio{{word & ~(page() - 1)}, {static_cast<u32>(word & (page() - 1))}};
+            if (!is_block(folio))
+                warn(WarningId::kTestKhoFolio, at + i * 8,
+                     fmt::format("folio {} at {:#x} of order {} is not a preserved block", first + i, folio.phys.value,
+                                 folio.order.value));
+            test.folios.push_back(folio);
         }
-        const HandoverBlock folio{{word & ~(page() - 1)}, {static_cast<u32>(word & (page() - 1))}};
-        if (!is_block(folio))
-            warn(WarningId::kTestKhoFolio, at,
-                 fmt::format("folio {} at {:#x} of order {} is not a preserved block", index, folio.phys.value,
-                             folio.order.value));
-        test.folios.push_back(folio);
-        return true;
+        i = words.next(i);
+        if (i == words.size()) return true;
+        warn(WarningId::kTestKhoJunk, at + i * 8,
+             fmt::format("kho_test's list goes on behind its {} folios", test.folios_stated));
+        return false;
     }
     bool is_block(const HandoverBlock& b) {
         if (sorted_.empty()) {
