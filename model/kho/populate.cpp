@@ -39,11 +39,13 @@ bool fdt_is_ours(Kernel& k, const KhoIncoming& in) {
     if (!may_be_ram(k, {in.fdt, in.fdt_size})) return reject(Log::kKhoRejectHeader, in.fdt, FDT_ERR_NOTFOUND);
     const FdtView view = open_fdt(in.fdt, std::min(in.fdt_size, geometry(k).page_size()));
     if (view.error != 0) return reject(Log::kKhoRejectHeader, in.fdt, static_cast<u64>(-view.error));
-    const Rules& rules = k.rules();
-    if (fdt_node_check_compatible(view.tree, 0, rules.compatible) != 0)
+    if (fdt_node_check_compatible(view.tree, 0, k.rules().compatible) != 0)
         return reject(Log::kKhoRejectCompatible, in.fdt, 0);
-    if (rules.validate_map && u64_property(view.tree, 0, kMapProperty).value_or(0) == 0)
-        return reject(Log::kKhoRejectMap, in.fdt, 0);
+    if (u64_property(view.tree, 0, kMapProperty).value_or(0) == 0) {
+        // B31: nobody looked. Subtrees are found, and nothing protects what they name.
+        if (!k.defect(Defect::kB31)) [[likely]]
+            return reject(Log::kKhoRejectMap, in.fdt, 0);
+    }
     return true;
 }
 
@@ -80,6 +82,7 @@ bool adopt(Kernel& k, const KhoIncoming& in) {
     k.memblock.scratch_only = 1;
     k.kho.incoming = in;
     k.kho.is_kho_boot = 1;
+    k.kho.scratch_inherited = 1;
     k.kho.scratch = in.scratch;
     k.kho.scratch_count = in.scratch_bytes / sizeof(ScratchArea);
     platform::log(LogLevel::kInfo, Log::kKhoRevived, in.fdt.value, k.kho.scratch_count);

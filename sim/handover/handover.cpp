@@ -12,6 +12,7 @@
 
 #include "model/bits.hpp"
 #include "model/kho/abi.hpp"
+#include "sim/handover/radix.hpp"
 
 namespace baton::sim {
 namespace {
@@ -120,6 +121,7 @@ void read_tracker(const Geometry& g, const Rules& rules, const RamReader& read, 
         out.warnings.push_back("no memory map");
         return;
     }
+    if (rules.tracker == TrackerKind::kRadix) return read_radix({*first}, g, read, out);
     std::unordered_set<u64> seen;
     for (PhysAddr at{*first}; at.value != 0;) {
         if (!seen.insert(at.value).second || seen.size() > kChunksMax) {

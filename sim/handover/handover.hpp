@@ -68,7 +68,7 @@ struct Handover {
     u64 pages = 0;  // that the blocks cover, of the kernel's page size
 };
 
-/// Walks a handover of a v1 generation.
+/// Walks a handover of the generation whose rules these are.
 Handover read_handover(const BootHandover& boot, const Geometry& geometry, const Rules& rules, const RamReader& read);
 
 /// XXH3-128 over (tag, phys, bytes) of every piece and of the preserved pages, ascending (decision D4), as 32 hex
