@@ -69,10 +69,13 @@ Lines generations() {
     Lines lines;
     for (const GenerationInfo& row : kGenerations) {
         const Rules& rules = rules_for(row.id);
-        lines.push_back({std::string(row.name),
-                         fmt::format("{}, bitmaps of {}, {}", rules.compatible,
-                                     rules.bitmap_bytes == 0 ? "a page" : fmt::format("{} bytes", rules.bitmap_bytes),
-                                     rules.stamp_magic ? "magic stamp" : "no magic stamp")});
+        const bool radix = rules.tracker == TrackerKind::kRadix;
+        const std::string tracker = radix                     ? "radix tree"
+                                    : rules.bitmap_bytes == 0 ? "bitmaps of a page"
+                                                              : fmt::format("bitmaps of {} bytes", rules.bitmap_bytes);
+        constexpr std::string_view kOutgoing[] = {"finalise freezes", "finalise serialises", "no finalise"};
+        lines.push_back({std::string(row.name), fmt::format("{}, {}, {}", rules.compatible, tracker,
+                                                            kOutgoing[static_cast<u32>(rules.outgoing)])});
     }
     return lines;
 }

@@ -29,8 +29,8 @@ enum class Op : u32 {
     kRestorePages,     // args: phys, pages                  → value: phys
     kFinalise,
     kAbort,
-    kAddSubtree,       // args: phys of the blob; text: name
-    kRetrieveSubtree,  // text: name                         → value: phys
+    kAddSubtree,       // args: phys of the blob, bytes; text: name
+    kRetrieveSubtree,  // text: name                         → value: phys, bytes (0 before kho-v3)
     kReserveMemFind,   // text: name                         → value: phys, size
     kQuery,            // args: what (Query), index          → values
     kCount,
@@ -49,6 +49,7 @@ enum class Query : u64 {
     kPageState,       // phys → refcount, order, flags (PageStateFlag), memblock reserved
     kTracker,         // → blocks, pages preserved by this kernel so far
     kKernel,          // → image phys, image size, generation
+    kKexecMetadata,   // → kexecs before this kernel (kho-v3), 0 if nothing tells
     kPreservedBlock,  // index → phys, order: blocks of the incoming tracker, in walk order, ENOENT past the end
 };
 

@@ -89,13 +89,14 @@ Errno finalise(Kernel& k, const Command&, Reply&) { return errno_of(kho::finalis
 Errno abort(Kernel& k, const Command&, Reply&) { return errno_of(kho::abort(k)); }
 
 Errno add_subtree(Kernel& k, const Command& c, Reply&) {
-    return errno_of(kho::add_subtree(k, text_of(c), {c.args[0]}));
+    return errno_of(kho::add_subtree(k, text_of(c), {{c.args[0]}, c.args[1]}));
 }
 
 Errno retrieve_subtree(Kernel& k, const Command& c, Reply& r) {
     const auto blob = kho::retrieve_subtree(k, text_of(c));
     if (!blob) return blob.error();
-    r.values[0] = blob->value;
+    r.values[0] = blob->phys.value;
+    r.values[1] = blob->bytes;
     return Errno::kOk;
 }
 

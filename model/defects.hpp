@@ -13,8 +13,15 @@ namespace baton {
 
 enum class Defect : u32 {
     kB01,
+    kB06,
+    kB07,
     kB15,
+    kB16,
+    kB20,
+    kB22,
+    kB25,
     kB27,
+    kB31,
     kB39,
     kCount,
 };
@@ -28,8 +35,15 @@ struct DefectInfo {
 
 inline constexpr DefectInfo kDefects[] = {
     {Defect::kB01, "B01", "restore_tails_off", "restore leaves the tail pages of a folio uninitialised"},
+    {Defect::kB06, "B06", "restore_any_page", "restore takes any page whose private field is a small number"},
+    {Defect::kB07, "B07", "fill_unfinalised", "a kexec load passes a root FDT on that finalise never wrote"},
     {Defect::kB15, "B15", "unpreserve_stall", "unpreserving what was not preserved never ends"},
+    {Defect::kB16, "B16", "abort_clears", "abort drops what others preserved long before finalise"},
+    {Defect::kB20, "B20", "subtree_half_made", "a subtree that does not fit leaves a node without an address"},
+    {Defect::kB22, "B22", "restore_max_order", "restore refuses blocks larger than the page allocator's largest"},
+    {Defect::kB25, "B25", "radix_depth_short", "the radix tree has no room for the marker bit of a key (16K pages)"},
     {Defect::kB27, "B27", "block_size_int32", "the size of a preserved block is computed in 32 bits"},
+    {Defect::kB31, "B31", "map_not_validated", "a handover whose memory map is missing or empty is accepted"},
     {Defect::kB39, "B39", "global_underflow", "the global scratch estimate wraps to an empty area"},
 };
 static_assert(sizeof(kDefects) / sizeof(kDefects[0]) == static_cast<u32>(Defect::kCount));

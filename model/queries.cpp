@@ -64,6 +64,8 @@ Errno kernel(const Kernel& k, u64, u64 (&v)[6]) {
     return answer(v, k.image.value, k.image_size, u64{k.config.generation});
 }
 
+Errno kexec_metadata(const Kernel& k, u64, u64 (&v)[6]) { return answer(v, u64{k.kho.kexec_count}); }
+
 Errno preserved_block(const Kernel& k, u64 index, u64 (&v)[6]) {
     const auto block = kho::incoming_block(k, index);
     if (!block) return block.error();
@@ -75,11 +77,17 @@ struct Row {
     Reader reader;
 };
 constexpr Row kReaders[] = {
-    {Query::kKho, kho_state},        {Query::kIncoming, incoming},
-    {Query::kScratch, scratch},      {Query::kImage, image},
-    {Query::kSegment, segment},      {Query::kFreePages, free_pages},
-    {Query::kPageState, page_state}, {Query::kTracker, tracker},
-    {Query::kKernel, kernel},        {Query::kPreservedBlock, preserved_block},
+    {Query::kKho, kho_state},
+    {Query::kIncoming, incoming},
+    {Query::kScratch, scratch},
+    {Query::kImage, image},
+    {Query::kSegment, segment},
+    {Query::kFreePages, free_pages},
+    {Query::kPageState, page_state},
+    {Query::kTracker, tracker},
+    {Query::kKernel, kernel},
+    {Query::kKexecMetadata, kexec_metadata},
+    {Query::kPreservedBlock, preserved_block},
 };
 
 }  // namespace

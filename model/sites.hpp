@@ -23,6 +23,7 @@ enum class Site : u32 {
     // preserve and serialise (P0/P1)
     kKhoPreserve,
     kKhoUnpreserve,
+    kKhoRadixNode,
     kKhoFinaliseBegin,
     kKhoSerialiseChunk,
     kKhoSerialiseBitmap,
@@ -55,6 +56,7 @@ enum class Site : u32 {
     kBootMemmap,
     kKhoScratchReserve,
     kKhoDeserialiseChunk,
+    kKhoDeserialiseNode,
     kKhoDeserialiseBlock,
     kBootFreeAll,
     // initcalls and after (P11…P13)
@@ -84,6 +86,7 @@ inline constexpr SiteInfo kSites[] = {
     {Site::kLoadEnd, "kexec.load.end", Phase::kLoad, "the image is published"},
     {Site::kKhoPreserve, "kho.preserve", Phase::kLoad, "one block was marked as preserved"},
     {Site::kKhoUnpreserve, "kho.unpreserve", Phase::kLoad, "one block is no longer preserved"},
+    {Site::kKhoRadixNode, "kho.radix.node", Phase::kLoad, "one node was linked into the radix tree"},
     {Site::kKhoFinaliseBegin, "kho.finalise.begin", Phase::kSerialise, "the root FDT is about to be written"},
     {Site::kKhoSerialiseChunk, "kho.serialise.chunk", Phase::kSerialise, "one chunk page was linked to the list"},
     {Site::kKhoSerialiseBitmap, "kho.serialise.bitmap", Phase::kSerialise, "one bitmap was entered in a chunk"},
@@ -112,6 +115,7 @@ inline constexpr SiteInfo kSites[] = {
     {Site::kBootMemmap, "boot.memmap", Phase::kMemoryMap, "struct pages are about to get their place"},
     {Site::kKhoScratchReserve, "kho.scratch.reserve", Phase::kMemoryMap, "one scratch area was chosen (cold boot)"},
     {Site::kKhoDeserialiseChunk, "kho.deserialise.chunk", Phase::kMemoryMap, "one chunk of the incoming list is read"},
+    {Site::kKhoDeserialiseNode, "kho.deserialise.node", Phase::kMemoryMap, "one node of the incoming tree is read"},
     {Site::kKhoDeserialiseBlock, "kho.deserialise.block", Phase::kMemoryMap, "one preserved block was reserved"},
     {Site::kBootFreeAll, "boot.free_all", Phase::kMemoryMap, "free memory went to the page allocator"},
     {Site::kBootInitcalls, "boot.initcalls", Phase::kInitcalls, "initcalls start"},

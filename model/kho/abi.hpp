@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Layouts that cross a kexec under KHO v1 (specs/kho.md §2), little-endian, and nothing else.
+// Layouts that cross a kexec under KHO v1, v2 and v3 (specs/kho.md §2), little-endian, and nothing else. The radix
+// tree's depends on the page size: radix.hpp.
 #pragma once
 
 #include <cstddef>
@@ -38,10 +39,20 @@ struct SetupDataKho {
 };
 static_assert(sizeof(SetupDataKho) == 32);
 
+/// The `kexec-metadata` blob (§2.10), packed.
+inline constexpr u32 kKexecMetadataVersion = 1;
+struct [[gnu::packed]] KexecMetadata {
+    u32 version;
+    char previous_release[65];  // of the kernel that wrote it, padded with NUL
+    u32 kexec_count;            // kexecs before that kernel: 0 after a cold boot
+};
+static_assert(sizeof(KexecMetadata) == 73 && offsetof(KexecMetadata, kexec_count) == 69);
+
 /// High half of a stamped head page's `private` (§2.6): "KHOP". Internal to one kernel.
 inline constexpr u32 kPageMagic = 0x4b484f50;
 
 inline constexpr char kMapProperty[] = "preserved-memory-map";
+inline constexpr char kKexecMetadataSubtree[] = "kexec-metadata";
 inline constexpr char kMemblockSubtree[] = "memblock";
 inline constexpr char kMemblockCompatible[] = "memblock-v1";
 inline constexpr char kReserveMemCompatible[] = "reserve-mem-v1";

@@ -60,7 +60,7 @@ Result<u64> write_root_fdt(PhysAddr page, u64 page_size, const RootFdt& root) {
     TreeWriter w(page, page_size);
     w.begin("");
     w.string("compatible", root.compatible);
-    w.number(kMapProperty, root.first_chunk.value);
+    w.number(kMapProperty, root.map.value);
     for (const KhoSubtree& subtree : root.subtrees) {
         w.begin(Terminated(subtree.name).text);
         w.number(root.subtree_property, subtree.blob.value);

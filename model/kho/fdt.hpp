@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The two device trees of KHO v1: the root FDT and the `memblock` blob (specs/kho.md §2.1, §2.7), each in one page.
+// Device trees of KHO: the root FDT and the `memblock` blob (specs/kho.md §2.1, §2.7), each in one page.
 //
 // Payloads are raw native bytes, 64-bit ones only 4-byte aligned. Writers use libfdt's sequential interface, whose
 // layout is part of the golden bytes. A tree read from RAM was written by somebody else: it is walked only after its
@@ -16,7 +16,7 @@ namespace baton::kho {
 struct RootFdt {
     const char* compatible;
     const char* subtree_property;
-    PhysAddr first_chunk;  // 0 = nothing preserved
+    PhysAddr map;  // first chunk or radix root; 0 = nothing serialised
     std::span<const KhoSubtree> subtrees;
 };
 /// Writes a root FDT into one page of RAM; its total size. ENOMEM when it does not fit.

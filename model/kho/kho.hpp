@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Kexec HandOver, generations 6.16 and 6.18 (specs/kho.md): what a kernel keeps for its successor and how it finds it.
+// Kexec HandOver, generations 6.16 to 7.1 (specs/kho.md): what a kernel keeps for its successor and how it finds it.
 //
-// Outgoing: scratch areas, a tracker of preserved blocks, a root FDT with one child a subsystem, finalise.
+// Outgoing: scratch areas, a tracker of preserved blocks, a root FDT with one child a subsystem, finalise (until 7.0).
 // Incoming: populate (early), scratch-only memblock, deserialise, restore. State lives in the Kernel object.
 #pragma once
 
@@ -19,13 +19,14 @@ inline constexpr u32 kReserveMemMax = 8;
 inline constexpr u32 kReserveMemNameMax = 16;  // with NUL
 inline constexpr u32 kSubtreesMax = 128;       // more than a root FDT page holds, whatever their names
 
-/// The runtime tracker (not ABI): per order a radix tree from bitmap index to bitmap (tracker.hpp).
+/// The tracker (tracker.hpp). Bitmaps are found by trees that are no ABI, one an order; the radix tree is itself ABI.
 struct KhoTracker {
-    PhysAddr root[kKhoOrders];  // top node, 0 = nothing of this order was ever preserved
-    u32 height[kKhoOrders];     // levels of nodes above the bitmaps
+    PhysAddr root[kKhoOrders];  // kBitmaps: top node, 0 = nothing of this order was ever preserved
+    u32 height[kKhoOrders];     // kBitmaps: levels of nodes above the bitmaps
     u32 padding;
-    u64 blocks;  // bits set
-    u64 pages;   // pages they cover
+    PhysAddr radix_root;  // kRadix: fixed from kho_init on
+    u64 blocks;           // bits set
+    u64 pages;            // pages they cover
 };
 
 /// What the boot protocol handed over; all zero on a cold boot or after a reject.
@@ -43,9 +44,11 @@ struct KhoSubtree {
 
 struct KhoState {
     u32 enabled;      // kho= and everything needed for the outgoing side worked
-    u32 is_kho_boot;  // an incoming handover was accepted
-    u32 finalised;
+    u32 is_kho_boot;  // an incoming handover was accepted, and its tracker could be read
+    u32 finalised;    // OutgoingKind::kSerialised: at least once
+    u32 scratch_inherited;
     u32 scale_percent;  // kho_scratch=N%; 0 = explicit sizes
+    u32 kexec_count;    // kexecs before this kernel, where the handover tells (§2.10)
     u64 explicit_low;
     u64 explicit_global;
     u64 explicit_node;
@@ -53,11 +56,12 @@ struct KhoState {
     PhysAddr fdt;      // outgoing root FDT page
     PhysAddr scratch;  // live descriptor array
     u64 scratch_count;
-    PhysAddr first_chunk;  // after finalise; 0 = none
+    PhysAddr first_chunk;    // after finalise; 0 = none
+    PhysAddr metadata_blob;  // `kexec-metadata` page, 0 = none
     KhoTracker tracker;
     u32 subtree_count;
     u32 padding;
-    KhoSubtree subtrees[kSubtreesMax];  // outgoing, in order of addition
+    KhoSubtree subtrees[kSubtreesMax];  // OutgoingKind::kFinalised: in order of addition
 };
 
 struct ReserveMemEntry {
@@ -71,7 +75,7 @@ struct ReserveMemEntry {
 struct ReserveMem {
     u32 count;
     u32 padding;
-    PhysAddr blob;  // outgoing FDT page, 0 = none
+    PhysAddr blob;  // outgoing FDT page, 0 = none; not 0: blob and regions are preserved
     ReserveMemEntry entries[kReserveMemMax];
 };
 
@@ -101,17 +105,24 @@ Status unpreserve_folio(Kernel& k, PhysAddr folio);
 Status unpreserve_pages(Kernel& k, PhysAddr start, u64 pages);
 /// The split of a run into blocks (§3.2): order = min(ctz(pfn), floor_log2(pages left)).
 Order block_order(Pfn pfn, u64 pages_left);
-/// A child of the root FDT, written at every finalise: EEXIST, ENOMEM (name longer than 31, or no room),
-/// EINVAL (empty, or not a node name), EBUSY, EOPNOTSUPP. The blob's memory is not preserved by this.
-Status add_subtree(Kernel& k, std::string_view name, PhysAddr blob);
-/// Takes back the subtree with this blob; no such subtree is no error (§2.1). These generations offer it to nobody but
-/// the kernel's own users.
+/// What a subtree names. The size is told to the next kernel from kho-v3 on; before, it is not used and comes back as
+/// 0.
+struct Blob {
+    PhysAddr phys;
+    u64 bytes;
+};
+/// A child of the root FDT: EEXIST, ENOMEM (no room in the page; until 6.18 also a name longer than 31), EINVAL (empty,
+/// or not a node name), EBUSY, EOPNOTSUPP. Until 6.18 it is written by finalise, from 7.0 on at once. The blob's memory
+/// is not preserved by this.
+Status add_subtree(Kernel& k, std::string_view name, const Blob& blob);
+/// Takes back the subtree with this blob; no such subtree is no error (§2.1). Until 6.18 only for the kernel's own
+/// users.
 void remove_subtree(Kernel& k, PhysAddr blob);
-/// EEXIST when finalised already; EOPNOTSUPP; ENOMEM (also: the root FDT page is full). An error also aborts: it drops
-/// every preservation, as abort does.
+/// Until 6.18: EEXIST when finalised already; EOPNOTSUPP; ENOMEM (also: the root FDT page is full). An error also
+/// aborts. 7.0: serialises, again whenever asked; on ENOMEM the last result stays. 7.1: EOPNOTSUPP.
 Status finalise(Kernel& k);
-/// Takes finalise back; in these generations it also drops every preservation (B16). Subtrees stay, except the one of
-/// reserve_mem, which every finalise adds. ENOENT when not finalised, EOPNOTSUPP.
+/// Takes finalise back, and with B16 every preservation. Subtrees stay, except the one of reserve_mem, which every
+/// finalise adds. ENOENT when not finalised; EOPNOTSUPP when disabled, and from 7.0 on.
 Status abort(Kernel& k);
 /// The addresses a kexec image passes on, or zeros (§3.5: fill).
 struct Fill {
@@ -126,8 +137,8 @@ bool in_scratch(const Kernel& k, PhysRange r);
 
 // --- incoming (§3.10) -----------------------------------------------------------------------------------------------
 
-/// Address of a subtree's blob: ENOENT, EINVAL (§2.1).
-Result<PhysAddr> retrieve_subtree(const Kernel& k, std::string_view name);
+/// A subtree's blob: ENOENT, EINVAL (§2.1).
+Result<Blob> retrieve_subtree(const Kernel& k, std::string_view name);
 /// Hands a preserved block back as a folio; its order. EINVAL: not preserved (or restored already), or its order is
 /// refused.
 Result<Order> restore_folio(Kernel& k, PhysAddr a);
@@ -148,13 +159,15 @@ namespace reserve_mem {
 /// Every reserve_mem= of the command line: revived from the handover, or allocated (kho.md §3.12; memblock.md §6).
 /// Runs when memblock serves (after paging, before memory_init).
 void parse_options(Kernel& k, std::string_view command_line);
-/// late_initcall: nothing to do in generations that preserve inside finalise (kho.md §3.12).
+/// late_initcall: offers the regions, in generations that do not do so inside finalise (kho.md §3.12).
 void init(Kernel& k);
-/// Called by finalise: builds the `memblock` blob, preserves it and every region, adds the subtree. EINVAL for a region
-/// that is not whole pages; else the errors of what it calls. What it did is undone by finalise's abort path:
-Status preserve_all(Kernel& k);
-/// Called by abort, after the tracker is empty: takes the subtree back and frees the blob.
+/// Builds the `memblock` blob, preserves it and every region, adds the subtree. EINVAL for a region that is not whole
+/// pages; else the errors of what it calls. A failure is logged and leaves nothing behind.
+Status offer(Kernel& k);
+/// Takes the offer back, if there is one.
 void withdraw(Kernel& k);
+/// The same when the tracker was emptied before (B16): only subtree and blob go.
+void drop_blob(Kernel& k);
 const ReserveMemEntry* find(const Kernel& k, std::string_view name);
 }  // namespace reserve_mem
 

@@ -31,7 +31,8 @@ void free_metadata_page(Kernel& k, PhysAddr page) {
 Owner plain_owner(const Kernel& k, PhysRange block) {
     const u64 page = geometry(k).page_size();
     const ReserveMem& rm = k.reserve_mem;
-    if (block == PhysRange{k.kho.fdt, page} || block == PhysRange{rm.blob, page}) return Owner::kHandoverMetadata;
+    for (const PhysAddr metadata : {k.kho.fdt, rm.blob, k.kho.metadata_blob})
+        if (block == PhysRange{metadata, page}) return Owner::kHandoverMetadata;
     BATON_ASSERT(rm.count <= kReserveMemMax);
     for (u32 i = 0; i < rm.count; ++i) {
         const ReserveMemEntry& e = rm.entries[i];

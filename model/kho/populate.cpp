@@ -42,12 +42,14 @@ bool fdt_is_ours(Kernel& k, const KhoIncoming& in) {
     if (in.fdt_size < sizeof(fdt_header)) return reject(Log::kKhoRejectFdtTooSmall, at, in.fdt_size);
     const FdtView view = open_fdt(in.fdt, std::min(in.fdt_size, geometry(k).page_size()));
     if (view.error != 0) return reject(Log::kKhoRejectHeader, at, static_cast<u64>(-view.error));
-    const Rules& rules = k.rules();
-    const int compatible = fdt_node_check_compatible(view.tree, 0, rules.compatible);
+    const int compatible = fdt_node_check_compatible(view.tree, 0, k.rules().compatible);
     if (compatible < 0) return reject(Log::kKhoRejectNoCompatible, at, static_cast<u64>(-compatible));
     if (compatible != 0) return reject(Log::kKhoRejectCompatible, at, 0);
-    if (rules.validate_map && u64_property(view.tree, 0, kMapProperty).value_or(0) == 0)
-        return reject(Log::kKhoRejectMap, at, 0);
+    if (u64_property(view.tree, 0, kMapProperty).value_or(0) == 0) {
+        // B31: nobody looked. Subtrees are found, and nothing protects what they name.
+        if (!k.defect(Defect::kB31)) [[likely]]
+            return reject(Log::kKhoRejectMap, at, 0);
+    }
     return true;
 }
 
@@ -96,6 +98,7 @@ bool adopt(Kernel& k, const KhoIncoming& in) {
     k.memblock.scratch_only = 1;
     k.kho.incoming = in;
     k.kho.is_kho_boot = 1;
+    k.kho.scratch_inherited = 1;
     k.kho.scratch = in.scratch;
     k.kho.scratch_count = in.scratch_bytes / sizeof(ScratchArea);
     platform::log(LogLevel::kInfo, Log::kKhoRevived, in.fdt.value, k.kho.scratch_count);

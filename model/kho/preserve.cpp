@@ -54,9 +54,24 @@ bool unpreserve_block(Kernel& k, Pfn pfn, Order order) {
     return true;
 }
 
+i32 node_of(const Kernel& k, Pfn pfn) {
+    const MemblockType& memory = k.memblock.memory;
+    platform::charge(Work::kMemblockScans, 1);
+    const auto index = memblock::search(memory, geometry(k).phys_of(pfn));
+    return index ? memblock::region(memory, *index).nid : kNoNode.value;
+}
+
+/// block_order, made smaller where the block would span two nodes (from 7.1 on; B23).
+Order split_order(const Kernel& k, Pfn pfn, u64 pages_left) {
+    Order order = block_order(pfn, pages_left);
+    if (!k.rules().numa_split) return order;
+    while (order.value != 0 && node_of(k, pfn) != node_of(k, pfn + (order.pages() - 1))) --order.value;
+    return order;
+}
+
 void unpreserve_run(Kernel& k, Pfn start, Pfn end) {
     for (Pfn pfn = start; pfn < end;) {
-        const Order order = block_order(pfn, end - pfn);
+        const Order order = split_order(k, pfn, end - pfn);
         if (unpreserve_block(k, pfn, order)) pfn += order.pages();
     }
 }
@@ -110,7 +125,7 @@ Status preserve_pages(Kernel& k, PhysAddr start, u64 pages) {
     const auto run = run_at(k, start, pages);
     if (!run) return fail(run.error());
     for (Pfn pfn = run->start; pfn < run->end;) {
-        const Order order = block_order(pfn, run->end - pfn);
+        const Order order = split_order(k, pfn, run->end - pfn);
         if (const Status done = preserve_block(k, pfn, order); !done) {
             unpreserve_run(k, run->start, pfn);
             return done;

@@ -57,7 +57,7 @@ ReserveMemEntry& append(Kernel& k, const Request& r, PhysAddr start, bool revive
 bool revive(Kernel& k, const Request& r) {
     const auto blob = kho::retrieve_subtree(k, kho::kMemblockSubtree);
     if (!blob) return false;
-    const kho::FdtView view = kho::open_fdt(*blob, geometry(k).page_size());
+    const kho::FdtView view = kho::open_fdt(blob->phys, geometry(k).page_size());
     if (view.error != 0 || fdt_node_check_compatible(view.tree, 0, kho::kMemblockCompatible) != 0) return false;
     const int node = fdt_subnode_offset_namelen(view.tree, 0, r.name.data(), static_cast<int>(r.name.size()));
     if (node < 0) return false;

@@ -3,11 +3,8 @@
 //
 // Until now a block is reserved memory whose head page carries a stamp. Restoring clears the stamp, makes the struct
 // pages those of an allocation (a folio, or single pages) and counts the pages as managed. The stamp is all the
-// evidence there is: 6.16 has no magic in it and so takes any page whose `private` is small (B06), restored ones
-// included.
+// evidence there is: without a magic in it any page whose `private` is small would do (B06), restored ones included.
 #include "model/kho/restore.hpp"
-
-#include <algorithm>
 
 #include "model/bits.hpp"
 
@@ -22,13 +19,27 @@ Result<Order> refuse(Log why, PhysAddr a, u64 detail) {
     return fail(Errno::kEINVAL);
 }
 
+u64 magic_of(const Kernel& k) {
+    // B06: there was none.
+    if (k.defect(Defect::kB06)) [[unlikely]]
+        return 0;
+    return u64{kPageMagic} << 32;
+}
+
+u32 restorable_order_max(const Kernel& k) {
+    // B22: preserving knows no such limit.
+    if (k.defect(Defect::kB22)) [[unlikely]]
+        return geometry(k).max_order;
+    return kKhoOrders - 1;
+}
+
 /// The order that the stamp of the page at `a` vouches for.
 Result<Order> stamped_order(const Kernel& k, PhysAddr a, u64 stamp) {
-    const Rules& rules = k.rules();
-    if (rules.stamp_magic && stamp >> 32 != kPageMagic) return refuse(Log::kKhoRestoreBadMagic, a, 0);
-    const u64 order = rules.restore_checks_order_only ? stamp : stamp & ~u32{0};
-    const u64 order_max = std::max(rules.restore_max_order, geometry(k).max_order);
-    const bool sane = order <= order_max && is_aligned(a, geometry(k).page_size() << order);
+    const u64 magic = magic_of(k);
+    if (magic != 0 && stamp >> 32 != magic >> 32) return refuse(Log::kKhoRestoreBadMagic, a, 0);
+    const u64 order = stamp - magic;
+    const bool sane =
+        order <= restorable_order_max(k) && is_aligned(a, shl(geometry(k).page_size(), static_cast<u32>(order)));
     if (!sane) return refuse(Log::kKhoRestoreBadOrder, a, order);
     return Order{static_cast<u32>(order)};
 }
@@ -76,6 +87,8 @@ Result<Order> restore_block(Kernel& k, PhysAddr a, Mode mode, Owner to) {
 }
 
 }  // namespace
+
+u64 stamp_of(const Kernel& k, Order order) { return magic_of(k) | order.value; }
 
 Result<Order> restore_folio(Kernel& k, PhysAddr a) { return restore_block(k, a, Mode::kFolio, Owner::kUser); }
 

@@ -7,10 +7,8 @@
 
 namespace baton::kho {
 
-/// What the head page's `private` holds: the order, and the magic where the generation has one.
-constexpr u64 stamp_of(const Rules& rules, Order order) {
-    return (rules.stamp_magic ? u64{kPageMagic} << 32 : 0) | order.value;
-}
+/// What the head page's `private` holds: the order below the magic, or, with B06, the order alone.
+u64 stamp_of(const Kernel& k, Order order);
 
 /// The page of the incoming root FDT becomes an ordinary allocated page (§3.9.4); a failure is only logged.
 void restore_incoming_fdt(Kernel& k);

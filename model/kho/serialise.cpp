@@ -4,7 +4,9 @@
 // The bitmaps stay where they are; a chunk only names them. Order of the list: ascending block order, then ascending
 // bitmap index; a chunk holds one block order. Each link and each entry is a schedule point, so addresses, not
 // pointers, are carried from step to step.
+#include "model/kho/bitmaps.hpp"
 #include "model/kho/chunks.hpp"
+#include "model/kho/metadata.hpp"
 
 namespace baton::kho::chunks {
 namespace {
@@ -28,11 +30,11 @@ Result<PhysAddr> append_chunk(Kernel& k, PhysAddr last, Order order) {
     return chunk;
 }
 
-void append_entry(const Kernel& k, PhysAddr chunk, u32 used, const tracker::Bitmap& map, Order order) {
+void append_entry(const Kernel& k, PhysAddr chunk, u32 used, const bitmaps::Bitmap& map, Order order) {
     const Geometry& g = geometry(k);
     BATON_ASSERT(used < chunk_entries_max(g.page_size()));
-    const u64 bits = tracker::bitmap_bytes(k) * 8;
-    const ChunkEntry entry{tracker::window_start(map.index, order, bits, g.page_shift), map.bits};
+    const u64 bits = bitmaps::bitmap_bytes(k) * 8;
+    const ChunkEntry entry{bitmaps::window_start(map.index, order, bits, g.page_shift), map.bits};
     ram::store(chunk + sizeof(ChunkHeader) + u64{used} * sizeof(ChunkEntry), entry);
     auto header = ram::load<ChunkHeader>(chunk);
     header.num_elms = used + 1;
@@ -44,7 +46,7 @@ void append_entry(const Kernel& k, PhysAddr chunk, u32 used, const tracker::Bitm
 /// All bitmaps of one order, in as many chunks as they take; the last chunk of the list so far.
 Result<PhysAddr> serialise_order(Kernel& k, PhysAddr last, Order order) {
     u32 used = static_cast<u32>(chunk_entries_max(geometry(k).page_size()));  // an order starts a chunk of its own
-    for (auto map = tracker::next_bitmap(k, order, 0); map; map = tracker::next_bitmap(k, order, map->index + 1)) {
+    for (auto map = bitmaps::next_bitmap(k, order, 0); map; map = bitmaps::next_bitmap(k, order, map->index + 1)) {
         if (used == chunk_entries_max(geometry(k).page_size())) {
             const auto chunk = append_chunk(k, last, order);
             if (!chunk) return chunk;

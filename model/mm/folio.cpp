@@ -10,20 +10,30 @@ using namespace internal;
 
 namespace {
 inline constexpr u64 kFolioOrderMask = 0xff;
+
+/// A folio may be larger than what the allocator hands out (KHO restores such), but not than physical memory.
+constexpr bool is_folio_order(const Geometry& g, u64 order) { return order < 64 - g.page_shift; }
+
+/// A struct page of a folio; one that no section covers ends the kernel, as an access to it would in Linux.
+Page& page_in_folio(Kernel& k, Pfn p) {
+    if (section_of(k, p) == nullptr) platform::page_fault(geometry(k).phys_of(p), geometry(k).page_size());
+    return *claim_pages(k, p, 1);
 }
+}  // namespace
 
 void prep_compound(Kernel& k, PhysAddr head, Order order) {
     const Geometry& g = geometry(k);
-    BATON_ASSERT(order.value <= g.max_order && is_aligned(head, g.bytes_of(order)));
+    BATON_ASSERT(is_folio_order(g, order.value) && is_aligned(head, g.bytes_of(order)));
     if (order.value == 0) return;
     const Pfn first = g.pfn_of(head);
-    Page* pages = claim_pages(k, first, order.pages());
-    pages[0].flags |= kPgHead;
-    pages[1].flags = (pages[1].flags & ~kFolioOrderMask) | order.value;
+    page_in_folio(k, first).flags |= kPgHead;
+    Page& second = page_in_folio(k, first + 1);
+    second.flags = (second.flags & ~kFolioOrderMask) | order.value;
     for (u64 i = 1; i < order.pages(); ++i) {
-        pages[i].next = tail_link(first);
-        pages[i].prev = 0;
-        pages[i].private_data = 0;
+        Page& tail = page_in_folio(k, first + i);
+        tail.next = tail_link(first);
+        tail.prev = 0;
+        tail.private_data = 0;
     }
 }
 
@@ -32,7 +42,7 @@ Order folio_order(const Kernel& k, PhysAddr head) {
     const Pfn p = g.pfn_of(head);
     if ((load_page(k, p).flags & kPgHead) == 0) return {0};
     const Order order{static_cast<u32>(load_page(k, p + 1).flags & kFolioOrderMask)};
-    return order.value <= g.max_order ? order : Order{0};  // more is overwritten memory
+    return is_folio_order(g, order.value) ? order : Order{0};  // more is overwritten memory
 }
 
 u64 page_state_flags(const Kernel& k, PhysAddr a) {

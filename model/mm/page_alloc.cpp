@@ -97,7 +97,8 @@ Result<PhysAddr> alloc_pages(Kernel& k, Order order, u32 flags) {
 void free_pages(Kernel& k, PhysAddr a, Order order) {
     const Geometry& g = geometry(k);
     const Pfn p = g.pfn_of(a);
-    const bool sane = order.value <= g.max_order && is_aligned(a, g.bytes_of(order)) && section_of(k, p) != nullptr;
+    const bool sane =
+        order.value < 64 - g.page_shift && is_aligned(a, g.bytes_of(order)) && section_of(k, p) != nullptr;
     const Page page = load_page(k, p);
     const bool folio = sane && (page.flags & kPgHead) != 0;
     if (!sane || (folio && !is_freeable_folio(k, p, page, order.value))) return report_bad_page(k, p);

@@ -106,8 +106,9 @@ void set_cma(Kernel& k, PhysRange range, bool release);
 
 /// 2^order pages aligned to their size; ENOMEM. Refcount 1 each, or compound with head refcount 1 and tails 0.
 Result<PhysAddr> alloc_pages(Kernel& k, Order order, u32 flags);
-/// Frees what alloc_pages gave (order as allocated). Anything else (refcount not 1, a tail, reserved, free already, not
-/// memory at all) is "bad page state": warned, logged, and the whole block leaked.
+/// Frees what alloc_pages gave (order as allocated), or a larger folio that KHO restored. Anything else (refcount not
+/// 1, a tail, reserved, free already, not memory at all) is "bad page state": warned, logged, and the whole block
+/// leaked.
 void free_pages(Kernel& k, PhysAddr a, Order order);
 /// A run of `pages` pages, physically contiguous, not compound; the tail of the power of two is freed again.
 Result<PhysAddr> alloc_run(Kernel& k, u64 pages, u32 flags);

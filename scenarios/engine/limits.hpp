@@ -31,7 +31,8 @@ inline constexpr u64 kPagesMax = kTiB >> 12;  // pages of one run
 inline constexpr u64 kOrderMax = 20;          // beyond every allocator's limit, so that its refusal can be tested
 inline constexpr u64 kPokeBytesMax = 4096;
 inline constexpr u64 kPokeRepeatedBytesMax = kMiB;
-inline constexpr u64 kNthMax = 1'000'000'000;  // of a schedule point
+inline constexpr u64 kBlobBytesMax = 2 * kMiB;  // of a subtree
+inline constexpr u64 kNthMax = 1'000'000'000;   // of a schedule point
 inline constexpr u64 kBudgetCallsMax = 1'000'000'000'000;
 inline constexpr u64 kBudgetInstructionsMax = 1'000'000'000'000;
 

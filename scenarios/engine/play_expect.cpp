@@ -139,6 +139,21 @@ void Play::expect_kernel(const step::Expect& a) {
         if (const auto& seen = machine().handover(); seen) n = seen->handover.blocks.size();
         expect_equal(a.incoming_blocks, n, "incoming_blocks");
     }
+    if (!a.incoming_orders.empty()) {
+        std::vector<u32> orders;
+        if (const auto& seen = machine().handover(); seen)
+            for (const sim::HandoverBlock& b : seen->handover.blocks) orders.push_back(b.order.value);
+        const std::string got = fmt::format("{}", fmt::join(orders, " "));
+        if (orders == a.incoming_orders)
+            verified(fmt::format("incoming blocks have orders {}", got));
+        else
+            finding(*step_, fmt::format("incoming blocks have orders {}", got),
+                    fmt::format("expected {}", fmt::join(a.incoming_orders, " ")));
+    }
+    if (a.kexec_count) {
+        const auto s = ask(Query::kKexecMetadata);
+        if (s) expect_equal(a.kexec_count, s->values[0], "kexec_count");
+    }
     if (a.generation) {
         const auto g = ask(Query::kKernel);
         if (g) expect_equal(a.generation, static_cast<Generation>(g->values[2]), "generation");
@@ -156,7 +171,8 @@ void Play::expect_kernel(const step::Expect& a) {
 
 void Play::play(const step::Expect& a) {
     const bool needs_kernel = !a.region.empty() || a.kho_boot || a.kho_enabled || a.finalised || a.scratch_count ||
-                              a.preserved_blocks || a.preserved_pages || a.generation || a.initrd_intact;
+                              a.preserved_blocks || a.preserved_pages || a.generation || a.initrd_intact ||
+                              a.kexec_count;
     const bool content_only =
         !a.region.empty() && a.intact && !a.reserved && !a.free && !a.order && !a.tails && !a.refcount;
     if (needs_kernel && !content_only && (dead_ || !machine().waiting())) {

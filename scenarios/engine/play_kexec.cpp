@@ -282,12 +282,16 @@ void Play::play(const step::SubtreeAdd& a) {
         const std::vector<Block> blocks = cut(*r, a.range, page_size());
         if (!blocks.empty()) blob = blocks[0].phys;
     }
-    send(Op::kAddSubtree, {blob.value}, a.name);
+    send(Op::kAddSubtree, {blob.value, a.bytes.value_or(page_size())}, a.name);
 }
 
 void Play::play(const step::SubtreeGet& a) {
     const auto reply = send(Op::kRetrieveSubtree, {}, a.name);
-    if (!reply || !a.range) return;
+    if (!reply) return;
+    if (a.bytes && reply->values[1] != *a.bytes)
+        finding(*step_, fmt::format("subtree {} has {} bytes", a.name, reply->values[1]),
+                fmt::format("expected {}", *a.bytes));
+    if (!a.range) return;
     PhysAddr wanted = a.range->at.value_or(PhysAddr{});
     if (!a.range->at) {
         const Region* r = region(a.range->region);

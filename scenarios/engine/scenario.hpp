@@ -168,12 +168,14 @@ struct KexecUnload {};
 struct Exec {};
 struct SubtreeAdd {
     std::string name;
-    Range range;  // its first address is the blob
+    Range range;               // its first address is the blob
+    std::optional<u64> bytes;  // of the blob; nothing: one page
 };
-/// The blob's address must be the start of `range`, if one is given.
+/// The blob's address must be the start of `range`, its size `bytes`, if they are given.
 struct SubtreeGet {
     std::string name;
     std::optional<Range> range;
+    std::optional<u64> bytes;
 };
 struct HostPoke {
     Poke poke;
@@ -206,6 +208,8 @@ struct Expect {
     std::optional<u64> preserved_blocks;  // in the outgoing tracker
     std::optional<u64> preserved_pages;
     std::optional<u64> incoming_blocks;  // in the tracker that was handed over
+    std::vector<u32> incoming_orders;    // of these, in the order of the tracker; empty: not asked
+    std::optional<u64> kexec_count;      // kexecs before this kernel, as the handover tells (kho-v3)
     std::optional<Generation> generation;
     std::optional<bool> initrd_intact;  // the initrd of this kernel lies where it was told, with its content
     std::optional<bool> swapped;        // the last relocation exchanged pages instead of copying them

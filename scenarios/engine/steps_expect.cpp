@@ -26,6 +26,8 @@ constexpr StepKey kKernelKeys[] = {
     {"preserved_blocks", "integer", "blocks it preserves"},
     {"preserved_pages", "integer", "pages they cover"},
     {"incoming_blocks", "integer", "blocks it was handed"},
+    {"incoming_orders", "integer or array", "their orders, in the order of the tracker"},
+    {"kexec_count", "integer", "kexecs before it, as its handover tells (kho-v3)"},
     {"generation", "name", "its generation (`baton list --generations`)"},
     {"initrd_intact", "bool", "its initrd lies where it was told, with its content"},
     {"swapped", "bool", "the last relocation exchanged pages instead of copying them"},
@@ -50,6 +52,10 @@ step::Action parse_expect(Fields& fields, const StepContext&) {
     e.preserved_blocks = fields.integer("preserved_blocks", 0, kPagesMax);
     e.preserved_pages = fields.integer("preserved_pages", 0, kPagesMax);
     e.incoming_blocks = fields.integer("incoming_blocks", 0, kPagesMax);
+    for (const Value* value : fields.each("incoming_orders"))
+        if (const auto order = as_integer(*value, "incoming_orders", 0, kOrderMax, fields.sink()))
+            e.incoming_orders.push_back(static_cast<u32>(*order));
+    e.kexec_count = fields.integer("kexec_count", 0, kCountMax);
     static const std::vector<std::string_view> kNames = names_of(kGenerations);
     if (const auto chosen = fields.choice("generation", {"generation", kNames}))
         e.generation = kGenerations[*chosen].id;

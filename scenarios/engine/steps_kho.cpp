@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Steps that drive Kexec HandOver (docs/specs/kho.md §1.10).
+#include "scenarios/engine/limits.hpp"
 #include "scenarios/engine/steps.hpp"
 
 namespace baton::scenarios {
@@ -11,11 +12,13 @@ step::Action parse_restore(Fields& fields, const StepContext&) { return step::Re
 step::Action parse_finalise(Fields&, const StepContext&) { return step::Finalise{}; }
 step::Action parse_abort(Fields&, const StepContext&) { return step::Abort{}; }
 
+std::optional<u64> parse_blob_bytes(Fields& fields) { return fields.size("size", 1, kBlobBytesMax); }
+
 step::Action parse_subtree_add(Fields& fields, const StepContext&) {
-    return step::SubtreeAdd{fields.name("name").value_or(""), parse_range(fields)};
+    return step::SubtreeAdd{fields.name("name").value_or(""), parse_range(fields), parse_blob_bytes(fields)};
 }
 step::Action parse_subtree_get(Fields& fields, const StepContext&) {
-    step::SubtreeGet get{fields.name("name").value_or(""), {}};
+    step::SubtreeGet get{fields.name("name").value_or(""), {}, parse_blob_bytes(fields)};
     if (fields.has("region") || fields.has("phys") || fields.has("first")) get.range = parse_range(fields);
     return get;
 }
@@ -24,7 +27,11 @@ std::vector<StepKey> range_keys() { return {std::begin(kRangeKeys), std::end(kRa
 
 /// The range keys that say where a blob begins, after the subtree's name.
 std::vector<StepKey> subtree_keys() {
-    return {{"name", "name", "of the child node", true}, kRangeKeys[0], kRangeKeys[1], kRangeKeys[2]};
+    return {{"name", "name", "of the child node", true},
+            kRangeKeys[0],
+            kRangeKeys[1],
+            kRangeKeys[2],
+            {"size", "size", "bytes of the blob, which kho-v3 hands on; to add, a page if not given"}};
 }
 
 }  // namespace
@@ -38,7 +45,8 @@ std::span<const StepKind> kho_steps() {
         {"finalise", StepActor::kCommand, "freeze and serialise what is preserved", {}, parse_finalise},
         {"abort", StepActor::kCommand, "take finalise back", {}, parse_abort},
         {"subtree_add", StepActor::kCommand, "add a child to the root FDT", subtree_keys(), parse_subtree_add},
-        {"subtree_get", StepActor::kCommand, "look a child of the incoming FDT up; given a range, it must start there",
+        {"subtree_get", StepActor::kCommand,
+         "look a child of the incoming FDT up; given a range, it must start there, and with a size be so large",
          subtree_keys(), parse_subtree_get},
     };
     return kKinds;

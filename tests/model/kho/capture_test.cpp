@@ -30,7 +30,11 @@ struct Capture {
         manifest = json::parse(in);
     }
     GeometryId geometry() const { return manifest["arch"] == "x86_64" ? GeometryId::kX86_64 : GeometryId::kAArch64_4K; }
-    Generation generation() const { return manifest["generation"] == "6.16" ? Generation::k6_16 : Generation::k6_18; }
+    Generation generation() const {
+        for (const GenerationInfo& row : kGenerations)
+            if (manifest["generation"] == row.name) return row.id;
+        throw std::runtime_error("unknown generation");
+    }
     PhysRange ram() const { return {{number(manifest["ram_base"])}, number(manifest["mem_mb"]) * kMiB}; }
     KhoIncoming incoming() const {
         return {{number(manifest["kho_fdt"])},
@@ -59,7 +63,7 @@ struct Capture {
 }  // namespace
 
 TEST_CASE("kho capture: what real kernels preserved is what we reserve, and their regions are revived") {
-    for (const char* folder : {"x86_64-6.16", "aarch64-6.16", "x86_64-6.18-test_kho"}) {
+    for (const char* folder : {"x86_64-6.16", "aarch64-6.16", "x86_64-6.18-test_kho", "aarch64-v2-radix"}) {
         CAPTURE(folder);
         const Capture capture(folder);
         KhoMachine m(capture.geometry(), capture.ram(), capture.generation());
@@ -105,7 +109,7 @@ TEST_CASE("kho capture: our writer makes the FDTs that real 6.16 and 6.18 kernel
         for (const json& name : names) {
             KhoSubtree child{};
             name.get<std::string>().copy(child.name, sizeof child.name - 1);
-            child.blob = *kho::retrieve_subtree(m.kernel(), child.name);
+            child.blob = kho::retrieve_subtree(m.kernel(), child.name)->phys;
             children.push_back(child);
         }
         const PhysAddr ours{m.ram().start + 32 * kMiB};

@@ -15,8 +15,8 @@ TEST_CASE("kho finalise: the root FDT names the tracker and the subtrees in orde
         KhoMachine m({}, test::small_ram(), generation);
         m.boot();
         Kernel& k = m.kernel();
-        REQUIRE(kho::add_subtree(k, "second", {0x5000}));
-        REQUIRE(kho::add_subtree(k, "first", {0x6000}));
+        REQUIRE(kho::add_subtree(k, "second", {{0x5000}, 0}));
+        REQUIRE(kho::add_subtree(k, "first", {{0x6000}, 0}));
         REQUIRE(kho::finalise(k));
         const kho::FdtView view = kho::open_fdt(k.kho.fdt, 4096);
         REQUIRE(view.error == 0);
@@ -44,7 +44,7 @@ TEST_CASE("kho finalise: abort drops everybody's preservations (B16), keeps subt
         Kernel& k = m.kernel();
         const u64 before = m.free_pages();
         REQUIRE(kho::preserve_pages(k, {64 * kMiB}, 37));
-        REQUIRE(kho::add_subtree(k, "mine", {0x5000}));
+        REQUIRE(kho::add_subtree(k, "mine", {{0x5000}, 0}));
         CHECK(kho::abort(k).error() == Errno::kENOENT);
         REQUIRE(kho::finalise(k));
         CHECK(k.kho.subtree_count == 2);
@@ -59,6 +59,31 @@ TEST_CASE("kho finalise: abort drops everybody's preservations (B16), keeps subt
         REQUIRE(kho::preserve_pages(k, {64 * kMiB}, 1));
         REQUIRE(kho::finalise(k));
         CHECK(k.kho.subtree_count == 2);
+        CHECK(m.warnings == 0);
+    }
+}
+
+TEST_CASE("kho finalise: without B16 abort takes back what finalise did, and nothing of others") {
+    for (const Generation generation : test::kBothGenerations) {
+        KhoMachine m({}, test::small_ram(), generation);
+        m.set_defect(Defect::kB16, false);
+        m.boot("kho=on kho_scratch=16M,32M,16M reserve_mem=1M:4096:oops");
+        Kernel& k = m.kernel();
+        REQUIRE(kho::preserve_pages(k, {64 * kMiB}, 37));
+        const u64 before = m.free_pages();
+        const u64 blocks = k.kho.tracker.blocks;
+        for (int i = 0; i < 2; ++i) {
+            REQUIRE(kho::finalise(k));
+            CHECK(k.kho.tracker.blocks > blocks);
+            REQUIRE(kho::abort(k));
+            CHECK(k.kho.tracker.blocks == blocks);
+            CHECK(k.kho.subtree_count == 0);
+        }
+        // Only bitmaps stay: they are never freed.
+        CHECK(before - m.free_pages() <= 16);
+        REQUIRE(kho::finalise(k));
+        m.kexec();
+        CHECK(memblock::is_reserved(k.memblock, {64 * kMiB + 36 * 4096}));
         CHECK(m.warnings == 0);
     }
 }
@@ -93,7 +118,7 @@ TEST_CASE("kho finalise: a root FDT that overflows its page is ENOMEM and aborts
     m.boot();
     Kernel& k = m.kernel();
     for (u32 i = 0; i < kSubtreesMax; ++i)
-        REQUIRE(kho::add_subtree(k, "a name of thirty-one bytes, " + std::to_string(100 + i), {0x5000}));
+        REQUIRE(kho::add_subtree(k, "a name of thirty-one bytes, " + std::to_string(100 + i), {{0x5000}, 0}));
     REQUIRE(kho::preserve_pages(k, {64 * kMiB}, 1));
     CHECK(kho::finalise(k).error() == Errno::kENOMEM);
     CHECK(k.kho.tracker.blocks == 0);

@@ -17,12 +17,17 @@
 
 namespace baton::test {
 
-/// (order, physical address): the walk order of a v1 tracker.
+/// (order, physical address): the walk order of a chunk list.
 using BlockSet = std::set<std::pair<u32, u64>>;
 
 class KhoMachine : public BareMachine {
 public:
-    using BareMachine::BareMachine;
+    /// The kernel has the defects that its generation shipped with.
+    explicit KhoMachine(GeometryId geometry = GeometryId::kX86_64, PhysRange ram = {{0}, 256 * kMiB},
+                        Generation generation = Generation::k6_18)
+        : BareMachine(geometry, ram, generation) {
+        kernel().config.defects[0] = generation_defects(generation);
+    }
 
     static constexpr std::string_view kCommandLine = "kho=on kho_scratch=16M,32M,16M";
 
@@ -56,6 +61,7 @@ public:
     void reset_kernel(Generation generation) {
         Kernel& k = kernel();
         KernelConfig config = k.config;
+        if (config.generation != static_cast<u32>(generation)) config.defects[0] = generation_defects(generation);
         config.generation = static_cast<u32>(generation);
         const PhysAddr image = k.image;
         const PhysAddr memstart = k.memstart;
@@ -68,6 +74,12 @@ public:
         memblock::init(k.memblock, geometry(k).page_shift);
     }
     void reset_kernel() { reset_kernel(static_cast<Generation>(kernel().config.generation)); }
+
+    /// finalise, where the generation has it.
+    void finalise() {
+        if (kernel().rules().outgoing == OutgoingKind::kLive) return;
+        if (!kho::finalise(kernel())) throw std::runtime_error("finalise failed");
+    }
 
     /// hand_over, reset, boot.
     KhoIncoming kexec(std::string_view command_line = kCommandLine) {
@@ -128,8 +140,12 @@ private:
     u64 calls_ = 0;
 };
 
-/// Both generations of the format, for tests that must hold for both.
+/// The generations that finalise and abort, for tests of just that.
 inline constexpr Generation kBothGenerations[] = {Generation::k6_16, Generation::k6_18};
+inline constexpr Generation kAllGenerations[] = {Generation::k6_16, Generation::k6_18, Generation::k7_0,
+                                                 Generation::k7_1_v2, Generation::k7_1};
+/// Those whose root FDT is edited in place.
+inline constexpr Generation kStatelessGenerations[] = {Generation::k7_0, Generation::k7_1_v2, Generation::k7_1};
 
 inline PhysRange small_ram() { return {{0}, 256 * kMiB}; }
 

@@ -192,7 +192,7 @@ TEST_CASE("reserve_mem: a hostile blob revives nothing") {
 TEST_CASE("reserve_mem: a blob address outside RAM kills the kernel") {
     KhoMachine m;
     m.boot();
-    REQUIRE(kho::add_subtree(m.kernel(), "memblock", {kTiB}));
+    REQUIRE(kho::add_subtree(m.kernel(), "memblock", {{kTiB}, 0}));
     REQUIRE(kho::finalise(m.kernel()));
     const std::string options = line("reserve_mem=1M:1M:oops");  // out here: the kernel is left without unwinding
     const auto fault = m.run([&] { m.kexec(options); });
@@ -210,7 +210,7 @@ TEST_CASE("reserve_mem: a region that is not whole pages, or a name taken, fails
     }
     KhoMachine m;
     m.boot(line("reserve_mem=1M:4096:oops"));
-    REQUIRE(kho::add_subtree(m.kernel(), "memblock", {0x5000}));
+    REQUIRE(kho::add_subtree(m.kernel(), "memblock", {{0x5000}, 0}));
     CHECK(kho::finalise(m.kernel()).error() == Errno::kEEXIST);
     CHECK(m.kernel().kho.subtree_count == 1);  // the one that was there first
 }

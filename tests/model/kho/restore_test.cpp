@@ -25,7 +25,7 @@ public:
             folios.push_back(*folio);
         }
         preserve(kernel());
-        REQUIRE(kho::finalise(kernel()));
+        finalise();
         kexec();
     }
     explicit Restored(Generation generation) : Restored(generation, [](Kernel&) {}) {}
@@ -37,12 +37,14 @@ public:
 }  // namespace
 
 TEST_CASE("kho restore: the stamp is the order, from 6.18 with a magic above it") {
-    CHECK(kho::stamp_of(rules_for(Generation::k6_16), {9}) == 9);
-    CHECK(kho::stamp_of(rules_for(Generation::k6_18), {9}) == 0x4b484f5000000009);
+    KhoMachine m;
+    CHECK(kho::stamp_of(m.kernel(), {9}) == 0x4b484f5000000009);
+    m.set_defect(Defect::kB06);
+    CHECK(kho::stamp_of(m.kernel(), {9}) == 9);
 }
 
 TEST_CASE("kho restore: folios of every order come back compound, counted as managed, and can be freed") {
-    for (const Generation generation : test::kBothGenerations) {
+    for (const Generation generation : test::kAllGenerations) {
         Restored m(generation);
         Kernel& k = m.kernel();
         const auto before = mm::counts(k);
@@ -63,13 +65,13 @@ TEST_CASE("kho restore: folios of every order come back compound, counted as man
         CHECK(mm::counts(k).managed_pages == before.managed_pages + pages);
         for (u32 order = 0; order <= 10; ++order) mm::free_pages(k, m.folios[order], {order});
         CHECK(mm::counts(k).free_pages == before.free_pages + pages);
-        CHECK(m.site_count(Site::kKhoRestore) == 11 + 1);  // and the incoming FDT, at boot
+        CHECK(m.site_count(Site::kKhoRestore) == 11 + (k.rules().restore_incoming_fdt ? 1 : 0));
         CHECK(m.warnings == 0);
     }
 }
 
 TEST_CASE("kho restore: a second restore fails; 6.16 cannot tell and takes it for a page (B06)") {
-    for (const Generation generation : test::kBothGenerations) {
+    for (const Generation generation : test::kAllGenerations) {
         Restored m(generation);
         const PhysAddr folio = m.folios[3];
         REQUIRE(kho::restore_folio(m.kernel(), folio));
@@ -86,7 +88,7 @@ TEST_CASE("kho restore: a second restore fails; 6.16 cannot tell and takes it fo
 }
 
 TEST_CASE("kho restore: a page that was never preserved is refused from 6.18 on") {
-    for (const Generation generation : test::kBothGenerations) {
+    for (const Generation generation : test::kAllGenerations) {
         Restored m(generation);
         const auto page = mm::alloc_pages(m.kernel(), {0}, 0);
         REQUIRE(page);
@@ -100,7 +102,7 @@ TEST_CASE("kho restore: a page that was never preserved is refused from 6.18 on"
 }
 
 TEST_CASE("kho restore: a run comes back as single pages, all with a user") {
-    for (const Generation generation : test::kBothGenerations) {
+    for (const Generation generation : test::kAllGenerations) {
         const PhysAddr start = kRun + 3 * 4096;
         Restored m(generation, [&](Kernel& k) { REQUIRE(kho::preserve_pages(k, start, 100)); });
         Kernel& k = m.kernel();
@@ -137,14 +139,40 @@ TEST_CASE("kho restore: a step that is not the preserved block initialises by th
     CHECK(kho::restore_pages(m.kernel(), kRun + 4 * 4096, 4).error() == Errno::kEINVAL);
 }
 
-TEST_CASE("kho restore: an order above the page allocator's is refused and the data stays reserved (B22)") {
-    for (const Generation generation : test::kBothGenerations) {
+TEST_CASE("kho restore: with B22 an order above the page allocator's is refused and the data stays reserved") {
+    for (const Generation generation : test::kAllGenerations) {
         Restored m(generation, [](Kernel& k) { REQUIRE(kho::preserve_pages(k, kRun, 2048)); });
         Kernel& k = m.kernel();
+        m.set_defect(Defect::kB22);
         CHECK(kho::restore_pages(k, kRun, 2048).error() == Errno::kEINVAL);
         CHECK(kho::restore_folio(k, kRun).error() == Errno::kEINVAL);
         CHECK(m.logged(Log::kKhoRestoreBadOrder));
         CHECK(memblock::is_reserved(k.memblock, kRun));
+        CHECK(((generation_defects(generation) >> static_cast<u32>(Defect::kB22) & 1) != 0) ==
+              (rules_for(generation).tracker == TrackerKind::kBitmaps));
+    }
+}
+
+TEST_CASE("kho restore: without B22 a run or folio of any order comes back, and can be freed") {
+    for (const bool folio : {false, true}) {
+        Restored m(Generation::k7_1, [](Kernel& k) { REQUIRE(kho::preserve_pages(k, kRun, 2048)); });
+        Kernel& k = m.kernel();
+        const auto before = mm::counts(k);
+        if (folio) {
+            const auto order = kho::restore_folio(k, kRun);
+            REQUIRE(order);
+            CHECK(order->value == 11);
+            CHECK(mm::folio_order(k, kRun).value == 11);
+            CHECK(m.refcount(kRun + 2047 * 4096) == 0);
+            mm::free_pages(k, kRun, {11});
+        } else {
+            REQUIRE(kho::restore_pages(k, kRun, 2048));
+            CHECK(m.refcount(kRun + 2047 * 4096) == 1);
+            mm::free_run(k, kRun, 2048);
+        }
+        CHECK(mm::counts(k).managed_pages == before.managed_pages + 2048);
+        CHECK(mm::counts(k).free_pages == before.free_pages + 2048);
+        CHECK(m.warnings == 0);
     }
 }
 
@@ -162,12 +190,15 @@ TEST_CASE("kho restore: with B01 the tails of a folio keep their count: freeing 
     CHECK(mm::counts(k).free_pages == before.free_pages);
 }
 
-TEST_CASE("kho restore: the incoming FDT page becomes an ordinary page") {
-    for (const Generation generation : test::kBothGenerations) {
+TEST_CASE("kho restore: the incoming FDT page becomes an ordinary page, from 7.0 on it stays reserved") {
+    for (const Generation generation : test::kAllGenerations) {
         Restored m(generation);
-        const PhysAddr fdt = m.kernel().kho.incoming.fdt;
+        const Kernel& k = m.kernel();
+        const PhysAddr fdt = k.kho.incoming.fdt;
         CHECK(m.refcount(fdt) == 1);
-        CHECK(mm::page_of(m.kernel(), fdt).get()->private_data == 0);
-        CHECK(mm::page_state_flags(m.kernel(), fdt) == 0);
+        CHECK(mm::page_state_flags(k, fdt) == 0);
+        CHECK((mm::page_of(k, fdt).get()->private_data == 0) ==
+              (rules_for(generation).outgoing == OutgoingKind::kFinalised));
+        CHECK(m.warnings == 0);
     }
 }

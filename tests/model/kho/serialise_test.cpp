@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The chunk list (specs/kho.md §2.2): capacity, order, what an entry says, failure.
+#include "model/kho/bitmaps.hpp"
 #include "model/kho/chunks.hpp"
 
 #include "model/bits.hpp"
@@ -30,7 +31,7 @@ std::vector<Chunk> read_list(const Kernel& k) {
 
 /// One block of `order` in each of the first `count` bitmaps.
 void touch_bitmaps(Kernel& k, u32 order, u64 count) {
-    const u64 bits = kho::tracker::bitmap_bytes(k) * 8;
+    const u64 bits = kho::bitmaps::bitmap_bytes(k) * 8;
     for (u64 i = 0; i < count; ++i) REQUIRE(kho::tracker::set(k, {(i * bits + i % bits) << order}, {order}));
 }
 
@@ -51,7 +52,7 @@ TEST_CASE("kho serialise: a chunk holds 255 bitmaps, the next one starts another
             const auto list = read_list(k);
             REQUIRE(list.size() == div_round_up(count, 255));
             u64 index = 0;
-            const u64 window = kho::tracker::bitmap_bytes(k) * 8 * 4096;
+            const u64 window = kho::bitmaps::bitmap_bytes(k) * 8 * 4096;
             for (const Chunk& c : list) {
                 CHECK(c.order == 0);
                 CHECK(c.entries.size() == std::min<u64>(255, count - index));
@@ -80,7 +81,7 @@ TEST_CASE("kho serialise: orders ascend and never share a chunk; bitmaps are nam
         CHECK(list[i].order == orders[i]);
         REQUIRE(list[i].entries.size() == 1);
         CHECK(list[i].entries[0].phys_start == starts[i]);
-        const auto map = kho::tracker::next_bitmap(k, {orders[i]}, 0);
+        const auto map = kho::bitmaps::next_bitmap(k, {orders[i]}, 0);
         REQUIRE(map);
         CHECK(list[i].entries[0].bitmap == map->bits);
     }
