@@ -7,6 +7,7 @@
 // free as a whole is not even listed (buddy.cpp).
 #include <algorithm>
 
+#include "model/mm/memblock_handover.hpp"
 #include "model/mm/page_internal.hpp"
 
 namespace baton::mm {
@@ -29,34 +30,6 @@ u64 mapped_pages(const Kernel& k, PhysRange r) {
         p = next;
     }
     return sum;
-}
-
-// The nodes of memory, carried over to what is reserved in it. Growing the array in between means starting again.
-void give_reserved_nodes(Memblock& mb) {
-    u64 max = 0;
-    do {
-        max = mb.reserved.max;
-        for (u64 i = 0; i < mb.memory.cnt; ++i) {
-            const MemblockRegion m = memblock::region(mb.memory, i);
-            if (m.nid < 0) continue;
-            const Status s = memblock::set_node(mb, mb.reserved, {m.base, m.size}, {m.nid});
-            if (!s) BATON_WARN();
-        }
-    } while (mb.reserved.max != max);
-}
-
-void pay_for_reserved(Kernel& k) {
-    const Memblock& mb = k.memblock;
-    u64 pages = 0;
-    for (u64 i = 0; i < mb.memory.cnt; ++i) {
-        const MemblockRegion m = memblock::region(mb.memory, i);
-        if ((m.flags & kMemblockNomap) != 0) pages += mapped_pages(k, {m.base, m.size});
-    }
-    for (u64 i = 0; i < mb.reserved.cnt; ++i) {
-        const MemblockRegion r = memblock::region(mb.reserved, i);
-        if ((r.flags & kMemblockReservedNoinit) == 0) pages += mapped_pages(k, {r.base, r.size});
-    }
-    platform::charge(Work::kStructPages, pages);
 }
 
 // The section at `p` is free as a whole, in one zone, and none of it is CMA.
@@ -100,21 +73,24 @@ void release_range(Kernel& k, PhysRange r) {
     }
 }
 
+struct PageAllocatorTakesOver {
+    Kernel& k;
+    u64 reserved_pages = 0;
+    // The section table, not the page, says which node a page is of.
+    NodeId node_of(PhysAddr) { return kNoNode; }
+    void mark_reserved(PhysRange r, NodeId) { reserved_pages += mapped_pages(k, r); }
+    void give(PhysRange r) { release_range(k, r); }
+};
+
 }  // namespace
 
 void free_all(Kernel& k) {
-    Memblock& mb = k.memblock;
     BATON_ASSERT(k.pages.ready == 0 && k.pages.section_count != 0);
-    mb.scratch_only = 0;
     for (Zone& z : k.pages.zones) z.managed_pages = 0;
-    const PhysRange everything{{0}, ~u64{0}};
-    if (!memblock::set_memory_flag(mb, everything, kMemblockHotplug, false)) BATON_WARN();
-    give_reserved_nodes(mb);
-    pay_for_reserved(k);
-    memblock::FreeCursor cursor;
-    FreeRange free;
-    while (memblock::next_free(mb, cursor, free)) release_range(k, free.range);
-    mb.can_resize = 0;  // memblock has nothing left to grow into
+    PageAllocatorTakesOver visitor{k};
+    memblock::hand_over(k.memblock, visitor);
+    platform::charge(Work::kStructPages, visitor.reserved_pages);
+    k.memblock.can_resize = 0;  // memblock has nothing left to grow into
     k.pages.ready = 1;
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Finding and allocating (specs/memblock.md §3.1 … §3.3).
 //
-// First fit over the free ranges, from the top unless told otherwise. The upper bound of a request is hard, the lower
-// bound and the node are wishes. In scratch-only mode scratch is not a wish: that is what keeps early allocations off
-// the memory that is to survive (kho.md §3.8).
-#include <algorithm>
-
+// First fit over the free ranges, from the top unless told otherwise. The upper bound of a request is hard; the node
+// is a wish, and for `alloc` so is the lower bound. In scratch-only mode scratch is not a wish: that is what keeps
+// early allocations off the memory that is to survive (kho.md §3.8).
+//
+// The searches are the double walk of memblock_walk.cpp with the test for a fit inside: an exhausting search over
+// 100,000 ranges is what a nearly full KHO boot does for every allocation.
 #include "model/mm/memblock_internal.hpp"
 
 namespace baton::memblock {
@@ -16,41 +17,85 @@ namespace {
 
 inline constexpr u64 kCacheLine = 64;
 
+struct Bounds {
+    u64 low;
+    u64 high;
+};
+// A free range, clamped to the wish. Written without branches: it is the inner loop.
+inline Bounds clamp_to(const Wish& w, u64 low, u64 high) {
+    return {std::min(std::max(low, w.start), w.end), std::min(std::max(high, w.start), w.end)};
+}
+
 std::optional<PhysAddr> find_lowest(const Memblock& mb, const Wish& w) {
-    FreeCursor cursor;
-    FreeRange free;
-    while (next_free(mb, cursor, free, w.nid, w.flags)) {
-        const u64 low = std::clamp(free.range.start.value, w.start, w.end);
-        const u64 high = std::clamp(free.range.end().value, w.start, w.end);
-        const u64 at = align_up(low, w.align);
-        if (at >= low && at < high && high - at >= w.size) return PhysAddr{at};
+    const MemblockRegion* memory = entries(mb.memory);
+    const MemblockRegion* reserved = entries(mb.reserved);
+    const u64 gaps = mb.reserved.cnt;
+    u64 g = 0;
+    u64 gap_start = 0;
+    std::optional<PhysAddr> found;
+    u64 i = 0;
+    for (; i < mb.memory.cnt && g <= gaps && !found; ++i) {
+        const MemblockRegion& m = memory[i];
+        if (is_skipped(mb, m, w.nid, w.flags)) continue;
+        const u64 m_start = m.base.value;
+        const u64 m_end = m.end().value;
+        while (g <= gaps && gap_start < m_end) {
+            const u64 gap_end = g < gaps ? reserved[g].base.value : ~u64{0};
+            const Bounds b = clamp_to(w, std::max(m_start, gap_start), std::min(m_end, gap_end));
+            const u64 at = align_up(b.low, w.align);
+            if (m_start < gap_end && at < b.high && b.high - at >= w.size) [[unlikely]] {
+                found = PhysAddr{at};
+                break;
+            }
+            if (m_start < gap_end && m_end <= gap_end) break;
+            gap_start = g < gaps ? reserved[g].end().value : gap_start;
+            ++g;
+        }
     }
-    return std::nullopt;
+    platform::charge(Work::kMemblockScans, i + g);
+    return found;
 }
 
 std::optional<PhysAddr> find_highest(const Memblock& mb, const Wish& w) {
-    FreeCursor cursor = last_free_cursor(mb);
-    FreeRange free;
-    while (previous_free(mb, cursor, free, w.nid, w.flags)) {
-        const u64 low = std::clamp(free.range.start.value, w.start, w.end);
-        const u64 high = std::clamp(free.range.end().value, w.start, w.end);
-        if (high < w.size) continue;
-        const u64 at = align_down(high - w.size, w.align);
-        if (at >= low) return PhysAddr{at};
+    const MemblockRegion* memory = entries(mb.memory);
+    const MemblockRegion* reserved = entries(mb.reserved);
+    const u64 gaps = mb.reserved.cnt;
+    u64 left = gaps + 1;  // gaps 0 … left - 1 are still to come
+    u64 gap_end = ~u64{0};
+    std::optional<PhysAddr> found;
+    u64 i = mb.memory.cnt;
+    for (; i != 0 && left != 0 && !found; --i) {
+        const MemblockRegion& m = memory[i - 1];
+        if (is_skipped(mb, m, w.nid, w.flags)) continue;
+        const u64 m_start = m.base.value;
+        const u64 m_end = m.end().value;
+        while (left != 0 && gap_end > m_start) {
+            const u64 gap_start = left > 1 ? reserved[left - 2].end().value : 0;
+            const Bounds b = clamp_to(w, std::max(m_start, gap_start), std::min(m_end, gap_end));
+            const u64 at = align_down(b.high - w.size, w.align);
+            if (m_end > gap_start && b.high >= w.size && at >= b.low) [[unlikely]] {
+                found = PhysAddr{at};
+                break;
+            }
+            if (m_end > gap_start && m_start >= gap_start) break;
+            gap_end = left > 1 ? reserved[left - 2].base.value : gap_end;
+            --left;
+        }
     }
-    return std::nullopt;
+    platform::charge(Work::kMemblockScans, (mb.memory.cnt - i) + (gaps + 1 - left));
+    return found;
 }
 
 // One request with fixed bounds: on the node, then on any node, then without preferring mirrored memory (§3.2). The
-// reservation carries the node only when the node was what found it.
+// reservation carries the node only when the node was what found it. An array that cannot grow counts as not found.
 std::optional<PhysAddr> alloc_in(Memblock& mb, Wish w, bool exact) {
     w.flags = preferred_flags(mb);
     const NodeId nid = w.nid;
     for (;;) {
         w.nid = nid;
         auto found = find(mb, w);
-        if (found && reserve(mb, {*found, w.size}, nid, kMemblockReservedKern)) return found;
-        if (nid != kNoNode && !exact) {
+        if (found && reserve_kern(mb, {*found, w.size}, nid)) return found;
+        if (is_node(nid) && !exact) {
             w.nid = kNoNode;
             found = find(mb, w);
             if (found && reserve_kern(mb, {*found, w.size})) return found;
@@ -60,29 +105,35 @@ std::optional<PhysAddr> alloc_in(Memblock& mb, Wish w, bool exact) {
     }
 }
 
+u64 checked_align(u64 align) {
+    if (align != 0) return align;
+    BATON_WARN();
+    return kCacheLine;
+}
+
 }  // namespace
 
 std::optional<PhysAddr> internal::find(const Memblock& mb, const Wish& wish) {
     BATON_ASSERT(is_power_of_two(wish.align));
     Wish w = wish;
+    if (w.end == kMemblockAccessible || w.end == kMemblockNoLeakTrace) w.end = mb.current_limit;
     w.start = std::max(w.start, shl(1, mb.page_shift));  // page 0 is never handed out
     w.end = std::max(w.start, w.end);
-    return mb.bottom_up != 0 ? find_lowest(mb, w) : find_highest(mb, w);
+    const auto found = mb.bottom_up != 0 ? find_lowest(mb, w) : find_highest(mb, w);
+    if (found == PhysAddr{0}) return std::nullopt;  // Linux's "nothing": where aligning up wrapped
+    return found;
+}
+
+std::optional<PhysAddr> phys_alloc_range(Memblock& mb, u64 size, u64 align, u64 start, u64 end, NodeId nid,
+                                         bool exact) {
+    return alloc_in(mb, {.size = size, .align = checked_align(align), .start = start, .end = end, .nid = nid}, exact);
 }
 
 std::optional<PhysAddr> alloc(Memblock& mb, u64 size, u64 align, u64 min, u64 max, NodeId nid, bool exact) {
-    if (align == 0) {
-        BATON_WARN();
-        align = kCacheLine;
-    }
-    const u64 end = max == kMemblockAccessible ? mb.current_limit : std::min(max, mb.current_limit);
-    const Wish wish{.size = size, .align = align, .start = min, .end = end, .nid = nid};
-    auto found = alloc_in(mb, wish, exact);
-    if (!found && min != 0) {
-        Wish lower = wish;
-        lower.start = 0;
-        found = alloc_in(mb, lower, exact);
-    }
+    const u64 end = std::min(max, mb.current_limit);
+    const u64 aligned = checked_align(align);
+    auto found = phys_alloc_range(mb, size, aligned, min, end, nid, exact);
+    if (!found && min != 0) found = phys_alloc_range(mb, size, aligned, 0, end, nid, exact);
     return found;
 }
 

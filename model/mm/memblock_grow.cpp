@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Doubling a region array with memory from memblock itself (specs/memblock.md §2.5).
 //
-// The traps: the new array must not land on the range that is about to be reserved; reserving the new array is itself
-// an insertion into `reserved`, which may be the array that is full; in scratch-only mode the array comes from scratch
-// too. Upstream frees the old array before it reserves the new one, so that when `memory` and `reserved` are full at
-// once both new arrays can get the same memory. Here the new array of `memory` is reserved first.
-#include <algorithm>
-
+// In Linux's order: find, move, free the old array, reserve the new one. Two traps follow, and are kept. Freeing the
+// old array of `memory` before the new one is reserved can double `reserved`, which then finds the very same place. And
+// the second search, below the range to avoid, ends at that range's start: if this is 0 (or 1), the bound means "up
+// to the limit", and the new array can land on what is being reserved. In scratch-only mode the array comes from
+// scratch too.
 #include "model/mm/memblock_internal.hpp"
 
 namespace baton::memblock::internal {
@@ -25,10 +24,9 @@ std::optional<PhysAddr> find_page_block(const Memblock& mb, u64 size, u64 start,
 }
 
 std::optional<PhysAddr> find_new_array(const Memblock& mb, const MemblockType& t, u64 bytes, PhysRange avoid) {
-    if (&t != &mb.reserved) return find_page_block(mb, bytes, 0, mb.current_limit);
+    if (&t != &mb.reserved) avoid = {};
     auto found = find_page_block(mb, bytes, avoid.end().value, mb.current_limit);
-    if (!found && avoid.start.value != 0)
-        found = find_page_block(mb, bytes, 0, std::min(avoid.start.value, mb.current_limit));
+    if (!found && !avoid.empty()) found = find_page_block(mb, bytes, 0, std::min(avoid.start.value, mb.current_limit));
     return found;
 }
 
@@ -42,13 +40,18 @@ void move_entries(MemblockType& t, PhysAddr to) {
     platform::charge(Work::kMemblockMoves, t.cnt);
 }
 
+bool is_static(const Memblock& mb, PhysAddr array) {
+    for (const MemblockRegion* initial : {mb.memory_initial, mb.reserved_initial, mb.physmem_initial})
+        if (array == platform::virt_to_phys(initial)) return true;
+    return false;
+}
+
 }  // namespace
 
 Status double_array(Memblock& mb, MemblockType& t, PhysRange avoid) {
     if (mb.can_resize == 0) platform::panic(Log::kPanicNoResize, t.max);
     const u64 page = shl(1, mb.page_shift);
     const PhysRange old{t.regions.phys(), align_up(t.max * sizeof(MemblockRegion), page)};
-    const bool was_static = old.start == platform::virt_to_phys(t.initial);
     const u64 bytes = align_up(2 * t.max * sizeof(MemblockRegion), page);
     const auto found = find_new_array(mb, t, bytes, avoid);
     if (!found || 2 * t.max > kEntriesMax) {
@@ -56,21 +59,16 @@ Status double_array(Memblock& mb, MemblockType& t, PhysRange avoid) {
         return fail(Errno::kENOMEM);
     }
     const PhysRange block{*found, bytes};
-    BATON_ASSERT(&t != &mb.reserved || !block.overlaps(avoid));
-    if (&t == &mb.memory) {
-        const Status reserved = reserve_kern(mb, block);
-        if (!reserved) return reserved;
-    }
     platform::own(block, Owner::kNobody, Owner::kKernel);
     move_entries(t, block.start);
-    if (&t == &mb.reserved) {
-        const Status reserved = reserve_kern(mb, block);  // cannot fail: there is room now
-        BATON_ASSERT(reserved.has_value());
+    if (!is_static(mb, old.start)) {
+        // Failing to give the old array back loses its memory, nothing else.
+        (void)release(mb, old);
+        platform::own(old, Owner::kKernel, Owner::kNobody);
     }
-    if (was_static) return {};
-    // Failing to give the old array back loses its memory, nothing else.
-    if (!release(mb, old)) BATON_WARN();
-    platform::own(old, Owner::kKernel, Owner::kNobody);
+    // An array in use that is not reserved will be handed out: Linux dies here (BUG) rather than go on.
+    const Status reserved = reserve_kern(mb, block);
+    BATON_ASSERT(reserved.has_value());
     return {};
 }
 

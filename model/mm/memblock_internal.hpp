@@ -6,6 +6,8 @@
 // `reserved` itself, under the caller's feet.
 #pragma once
 
+#include <algorithm>
+
 #include "model/bits.hpp"
 #include "model/mm/memblock.hpp"
 
@@ -13,6 +15,8 @@ namespace baton::memblock::internal {
 
 /// Limit on an array's length. Real ones stay far below; a larger count is overwritten memory.
 inline constexpr u64 kEntriesMax = u64{1} << 26;
+
+inline constexpr MemblockRegion kDummy{.base = {}, .size = 0, .flags = 0, .nid = kNoNode.value};
 
 inline bool is_empty(const MemblockType& t) { return t.cnt == 0; }
 
@@ -27,8 +31,10 @@ inline MemblockRegion* claim(MemblockType& t, u64 first, u64 n) {
     return (t.regions + first).claim(n);
 }
 
+inline const MemblockRules& rules(const Memblock& mb) { return rules_for(mb.version); }
+
 /// The last byte of the address space is never covered (§2): sizes are capped to end at 2^64 - 1.
-inline u64 cap(PhysRange r) { return r.size < ~u64{0} - r.start.value ? r.size : ~u64{0} - r.start.value; }
+inline u64 cap(PhysRange r) { return std::min(r.size, ~u64{0} - r.start.value); }
 
 /// Half-open interval of indices.
 struct Interval {
@@ -36,12 +42,18 @@ struct Interval {
     u64 last = 0;
 };
 
+/// Index of the first region that ends above `a`: where a scan from the start would first have something to do. The
+/// caller charges that scan.
+u64 first_ending_above(const MemblockType& t, PhysAddr a);
+
 Status add_range(Memblock& mb, MemblockType& t, PhysRange r, NodeId nid, u32 flags);
 Status remove_range(Memblock& mb, MemblockType& t, PhysRange r);
+/// Splits regions at the ends of `r`; indices of those inside, {0, 0} if none. The array must have room for two more.
 Result<Interval> isolate(Memblock& mb, MemblockType& t, PhysRange r);
+/// Joins equal neighbours among regions first - 1 … last.
 void merge(MemblockType& t, u64 first, u64 last);
 void insert_region(MemblockType& t, u64 index, const MemblockRegion& r);
-void delete_region(MemblockType& t, u64 index);
+void delete_regions(MemblockType& t, Interval gone);
 
 /// Doubles an array; the new one keeps out of `avoid` if the type is `reserved`. ENOMEM, or a panic while resizing is
 /// not allowed yet.
@@ -53,7 +65,25 @@ inline u32 preferred_flags(const Memblock& mb) {
     return mb.has_mirror != 0 ? kMemblockMirror : kMemblockNone;
 }
 
-/// A free block in [start, end), or nothing (§3.1). `align` is a power of two.
+/// Which memory regions a walk that asks for `nid` and `flags` passes over (§3).
+inline bool is_skipped(const Memblock& mb, const MemblockRegion& m, NodeId nid, u32 flags) {
+    if (is_node(nid) && m.nid != nid.value) return true;
+    const u32 unasked = m.flags & ~flags;
+    if ((unasked & kMemblockHotplug) != 0 && mb.movable_node != 0) return true;
+    if ((unasked & (kMemblockNomap | kMemblockDriverManaged)) != 0) return true;
+    return (flags & ~m.flags & (kMemblockMirror | kMemblockKhoScratch)) != 0;
+}
+
+/// Gap g of an array is what lies between its regions g - 1 and g; gap 0 begins at 0, gap cnt ends at 2^64 - 1.
+struct Gap {
+    PhysAddr start;
+    PhysAddr end;
+};
+inline Gap gap_of(const MemblockRegion* e, u64 cnt, u64 g) {
+    return {g == 0 ? PhysAddr{0} : e[g - 1].end(), g == cnt ? PhysAddr{~u64{0}} : e[g].base};
+}
+
+/// A free block in [start, end), or nothing (§3.1). `align` is a power of two; `end` may be kMemblockAccessible.
 struct Wish {
     u64 size;
     u64 align;

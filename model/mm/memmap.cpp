@@ -167,7 +167,7 @@ bool internal::is_free(const Kernel& k, Pfn p) {
 bool internal::is_noinit(const Kernel& k, Pfn p) {
     const MemblockType& reserved = k.memblock.reserved;
     const auto i = memblock::search(reserved, geometry(k).phys_of(p));
-    return i && (memblock::region(reserved, *i).flags & kMemblockReservedNoinit) != 0;
+    return i && (memblock::region(reserved, *i).flags & kMemblockReservedUntouched) != 0;
 }
 
 void init_memmap(Kernel& k) {
