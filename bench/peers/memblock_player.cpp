@@ -139,7 +139,6 @@ u64 TracePlayer::walk(const TraceOp& op, std::string* out) {
     const bool reversed = op.verb == Verb::kRangesReversed;
     const auto next = reversed ? &memblock::previous_free : &memblock::next_free;
     memblock::FreeCursor cursor;
-    if (reversed) cursor = memblock::last_free_cursor(mb_);
     const NodeId nid = node_from(op.args[0]);
     const u32 flags = static_cast<u32>(op.args[1]);
     FreeRange f;

@@ -52,8 +52,7 @@ Result<PhysAddr> hole_in_ram(const Kernel& k, const HoleRequest& r, Placed place
 
 Result<PhysAddr> hole_in_memblock(const Kernel& k, const HoleRequest& r, Placed placed) {
     FreeRange free;
-    memblock::FreeCursor cursor{};
-    if (r.top_down) cursor = memblock::last_free_cursor(k.memblock);
+    memblock::FreeCursor cursor;
     const auto next = r.top_down ? &memblock::previous_free : &memblock::next_free;
     while (next(k.memblock, cursor, free, kNoNode, 0))
         if (const Result<PhysAddr> hole = hole_in_window(r, free.range, placed)) return hole;

@@ -157,28 +157,34 @@ PhysAddr alloc_or_panic(Memblock& mb, u64 size, u64 align, u64 min = 0, u64 max 
                         NodeId nid = kNoNode);
 
 /// The double walk: the parts of `a` that no region of `b` covers (all of `a` without one), false at the end (§3.4).
-/// Changing an array invalidates cursors. Between touching regions of `b` lies an empty range, which is yielded. `nid`
-/// and `flags` filter only if `a` is memory (§3): NOMAP, DRIVER_MANAGED and, with movable_node, HOTPLUG regions are
-/// passed over unless asked for; asking for MIRROR or KHO_SCRATCH passes over the others.
-struct FreeCursor {
-    u64 memory_index = 0;
-    u64 gap_index = 0;
-};
+/// Between touching regions of `b` lies an empty range, which is yielded. `nid` and `flags` filter only if `a` is
+/// memory (§3): NOMAP, DRIVER_MANAGED and, with movable_node, HOTPLUG regions are passed over unless asked for; asking
+/// for MIRROR or KHO_SCRATCH passes over the others.
 struct Walk {
     const MemblockType& a;
     const MemblockType* b = nullptr;
     NodeId nid = kNoNode;
     u32 flags = 0;
 };
+/// Where a walk stands; {} starts one in either direction, and another walk needs another. Changing an array
+/// invalidates cursors. What was looked at is charged every 64 entries and at the end: a walk that is given up owes up
+/// to 63.
+struct FreeCursor {
+    const MemblockRegion* a = nullptr;  // the arrays, once the walk has begun
+    const MemblockRegion* b = nullptr;
+    u64 a_count = 0;
+    u64 b_count = 0;
+    u64 a_left = 0;  // regions still to come, the present one included
+    u64 b_left = 0;  // gaps still to come, likewise
+    u64 charged = 0;
+};
 bool next_range(const Memblock& mb, const Walk& walk, FreeCursor& cursor, FreeRange& out);
-/// Descending; the cursor starts as `last_cursor(walk)`.
+/// Descending.
 bool previous_range(const Memblock& mb, const Walk& walk, FreeCursor& cursor, FreeRange& out);
-FreeCursor last_cursor(const Walk& walk);
 
 // The usual walks. All mapped memory: {.a = mb.memory, .flags = kMemblockMapped}.
 inline constexpr u32 kMemblockMapped = kMemblockHotplug | kMemblockDriverManaged;
 bool next_free(const Memblock& mb, FreeCursor& cursor, FreeRange& out, NodeId nid = kNoNode, u32 flags = 0);
-FreeCursor last_free_cursor(const Memblock& mb);
 bool previous_free(const Memblock& mb, FreeCursor& cursor, FreeRange& out, NodeId nid = kNoNode, u32 flags = 0);
 /// Whole pages of memory regions, of any flags; those without one are passed over. `index` starts at 0.
 bool next_pfn_range(const Memblock& mb, u64& index, PfnRange& out, NodeId nid = kNoNode);

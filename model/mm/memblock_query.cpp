@@ -9,7 +9,7 @@ namespace baton::memblock {
 
 using namespace internal;
 
-// The appended and the prepended range are common: a map is built in order.
+// The appended range is common: a map is built in order.
 u64 internal::first_ending_above(const MemblockType& t, PhysAddr a) {
     if (is_empty(t)) return 0;
     const MemblockRegion* e = entries(t);
@@ -28,38 +28,72 @@ const MemblockRegion& region(const MemblockType& t, u64 index) {
     return entries(t)[index];
 }
 
-// Descends by base alone. Linux compares with both ends and stops at the region that holds `a`; that is the last one
-// from which the descent turned right, so its probe is remembered.
-std::optional<u64> search(const MemblockType& t, PhysAddr a) {
-    const MemblockRegion* e = entries(t);
-    u64 low = 0;
-    u64 high = t.cnt;
-    u64 probes = 0;
-    u64 last_right = 0;
-    while (low < high) {
-        const u64 middle = (low + high) / 2;
-        const bool right = e[middle].base <= a;
-        ++probes;
-        last_right = right ? probes : last_right;
-        low = right ? middle + 1 : low;
-        high = right ? high : middle;
+namespace {
+
+inline constexpr u64 kNowhere = ~u64{0};
+
+// A choice that compiles to arithmetic: a binary search's turns cannot be predicted.
+inline u64 choose(bool c, u64 yes, u64 no) { return no ^ ((yes ^ no) & (0 - u64{c})); }
+
+/// A binary search over bases, with Linux's midpoints. Both places to look at next are known before the comparison is,
+/// so that a step costs little more than its load; where that may miss the cache, both are fetched meanwhile (without,
+/// 100,000 regions take twice as long).
+struct Descent {
+    u64 left;        // entries not yet ruled out
+    u64 middle;      // of these; where they would be, once there are none
+    u64 probes = 0;  // entries looked at
+    u64 turns = 0;   // one bit a probe, the latest lowest: 1 = to the right
+
+    template <bool kPrefetch>
+    void down(const MemblockRegion* e, PhysAddr a) {
+        while (left != 0) {
+            const u64 lower_n = left / 2;
+            const u64 upper_n = (left - 1) / 2;
+            const u64 lower = middle - (lower_n - lower_n / 2);
+            const u64 upper = middle + 1 + upper_n / 2;
+            if constexpr (kPrefetch) {
+                __builtin_prefetch(e + lower);
+                __builtin_prefetch(e + upper);
+            }
+            const bool turn_right = e[middle].base <= a;
+            ++probes;
+            turns = turns * 2 + u64{turn_right};
+            middle = choose(turn_right, upper, lower);
+            left = choose(turn_right, upper_n, lower_n);
+        }
     }
-    const bool found = low != 0 && a < e[low - 1].end();
-    platform::charge(Work::kMemblockScans, found ? last_right : probes);
-    if (!found) return std::nullopt;
-    return low - 1;
+};
+
+// Linux compares with both ends of a region and stops at the one that holds `a`: that is the last one from which a
+// descent by base alone turns right, and as many entries are charged.
+u64 index_of(const MemblockType& t, PhysAddr a) {
+    constexpr u64 kInCache = 8192;  // as many stay in a second-level cache
+    const MemblockRegion* e = entries(t);
+    Descent d{.left = t.cnt, .middle = t.cnt / 2};
+    t.cnt > kInCache ? d.down<true>(e, a) : d.down<false>(e, a);
+    const bool found = d.middle != 0 && a < e[d.middle - 1].end();
+    platform::charge(Work::kMemblockScans, found ? d.probes - ctz(d.turns) : d.probes);
+    return found ? d.middle - 1 : kNowhere;
 }
 
-bool is_memory(const Memblock& mb, PhysAddr a) { return search(mb.memory, a).has_value(); }
-bool is_reserved(const Memblock& mb, PhysAddr a) { return search(mb.reserved, a).has_value(); }
+}  // namespace
+
+std::optional<u64> search(const MemblockType& t, PhysAddr a) {
+    const u64 i = index_of(t, a);
+    if (i == kNowhere) return std::nullopt;
+    return i;
+}
+
+bool is_memory(const Memblock& mb, PhysAddr a) { return index_of(mb.memory, a) != kNowhere; }
+bool is_reserved(const Memblock& mb, PhysAddr a) { return index_of(mb.reserved, a) != kNowhere; }
 bool is_map_memory(const Memblock& mb, PhysAddr a) {
-    const auto i = search(mb.memory, a);
-    return i && (entries(mb.memory)[*i].flags & kMemblockNomap) == 0;
+    const u64 i = index_of(mb.memory, a);
+    return i != kNowhere && (entries(mb.memory)[i].flags & kMemblockNomap) == 0;
 }
 
 bool is_region_memory(const Memblock& mb, PhysRange r) {
-    const auto i = search(mb.memory, r.start);
-    return i && entries(mb.memory)[*i].end() >= r.start + cap(r);
+    const u64 i = index_of(mb.memory, r.start);
+    return i != kNowhere && entries(mb.memory)[i].end() >= r.start + cap(r);
 }
 
 bool is_region_reserved(const Memblock& mb, PhysRange r) { return overlaps(mb.reserved, r); }

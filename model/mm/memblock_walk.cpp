@@ -2,8 +2,8 @@
 // The double walk: one list minus another, in both directions, without a third array (specs/memblock.md §3.4).
 //
 // A step yields the overlap of one region with one gap and advances whichever of the two ends first. Each turn of the
-// loops moves exactly one of the two indices, so a full walk costs the sum of both lists, and what a call looked at is
-// how far its cursor moved.
+// loops moves exactly one of the two indices, so a full walk costs the sum of both lists, and what was looked at is how
+// far the cursor has moved. A call is a few nanoseconds: the arrays are looked up, and the ledger is paid, rarely.
 #include "model/mm/memblock_internal.hpp"
 
 namespace baton::memblock {
@@ -12,116 +12,101 @@ using namespace internal;
 
 namespace {
 
-FreeRange overlap_of(const MemblockRegion& m, const Gap& g) {
+inline constexpr u64 kChargeEvery = 64;
+
+struct Filter {
+    const Memblock& mb;
+    bool of_memory;
+    NodeId nid;
+    u32 flags;
+    bool passes_over(const MemblockRegion& m) const { return of_memory && is_skipped(mb, m, nid, flags); }
+};
+
+// No second list is one that leaves a single gap: everything.
+void begin(FreeCursor& c, const MemblockType& a, const MemblockType* b) {
+    c.a = entries(a);
+    c.b = b != nullptr ? entries(*b) : c.a;
+    c.a_count = c.a_left = a.cnt;
+    c.b_count = b != nullptr ? b->cnt : 0;
+    c.b_left = c.b_count + 1;
+    c.charged = 0;
+}
+
+inline void pay(FreeCursor& c, u64 least) {
+    const u64 steps = (c.a_count - c.a_left) + (c.b_count + 1 - c.b_left);
+    if (steps - c.charged < least) return;
+    platform::charge(Work::kMemblockScans, steps - c.charged);
+    c.charged = steps;
+}
+
+// Field by field: a FreeRange made elsewhere and copied waits for its own stores, which is most of a step.
+inline void set_overlap(FreeRange& out, const MemblockRegion& m, const Gap& g) {
     const PhysAddr start = std::max(m.base, g.start);
-    return {{start, std::min(m.end(), g.end) - start}, {m.nid}};
+    out.range.start = start;
+    out.range.size = std::min(m.end(), g.end) - start;
+    out.nid.value = m.nid;
 }
 
-bool passes_over(const Memblock& mb, const Walk& w, const MemblockRegion& m) {
-    return &w.a == &mb.memory && is_skipped(mb, m, w.nid, w.flags);
-}
-
-void charge_steps(u64 a_steps, u64 b_steps) { platform::charge(Work::kMemblockScans, a_steps + b_steps); }
-
-// Without a second list every region is yielded as a whole.
-bool next_region(const Memblock& mb, const Walk& w, FreeCursor& c, FreeRange& out) {
-    const MemblockRegion* a = entries(w.a);
-    const u64 from = c.memory_index;
-    bool found = false;
-    while (!found && c.memory_index < w.a.cnt) {
-        const MemblockRegion& m = a[c.memory_index++];
-        if (passes_over(mb, w, m)) continue;
-        out = {{m.base, m.size}, {m.nid}};
-        found = true;
+inline bool step_up(const Filter& filter, FreeCursor& c, FreeRange& out) {
+    for (; c.a_left != 0; --c.a_left) {
+        const MemblockRegion& m = c.a[c.a_count - c.a_left];
+        if (filter.passes_over(m)) continue;
+        for (; c.b_left != 0; --c.b_left) {
+            const Gap g = gap_of(c.b, c.b_count, c.b_count + 1 - c.b_left);
+            if (g.start >= m.end()) break;
+            if (m.base >= g.end) continue;
+            set_overlap(out, m, g);
+            const bool region_ends_first = m.end() <= g.end;
+            c.a_left -= region_ends_first ? 1 : 0;
+            c.b_left -= region_ends_first ? 0 : 1;
+            return true;
+        }
     }
-    charge_steps(c.memory_index - from, 0);
-    return found;
+    return false;
 }
 
-bool previous_region(const Memblock& mb, const Walk& w, FreeCursor& c, FreeRange& out) {
-    const MemblockRegion* a = entries(w.a);
-    BATON_ASSERT(c.memory_index <= w.a.cnt);
-    const u64 from = c.memory_index;
-    bool found = false;
-    while (!found && c.memory_index != 0) {
-        const MemblockRegion& m = a[--c.memory_index];
-        if (passes_over(mb, w, m)) continue;
-        out = {{m.base, m.size}, {m.nid}};
-        found = true;
+inline bool step_down(const Filter& filter, FreeCursor& c, FreeRange& out) {
+    for (; c.a_left != 0; --c.a_left) {
+        const MemblockRegion& m = c.a[c.a_left - 1];
+        if (filter.passes_over(m)) continue;
+        for (; c.b_left != 0; --c.b_left) {
+            const Gap g = gap_of(c.b, c.b_count, c.b_left - 1);
+            if (g.end <= m.base) break;
+            if (m.end() <= g.start) continue;
+            set_overlap(out, m, g);
+            const bool region_ends_first = m.base >= g.start;
+            c.a_left -= region_ends_first ? 1 : 0;
+            c.b_left -= region_ends_first ? 0 : 1;
+            return true;
+        }
     }
-    charge_steps(from - c.memory_index, 0);
+    return false;
+}
+
+template <auto kStep>
+inline bool step(const Filter& filter, const MemblockType& a, const MemblockType* b, FreeCursor& c, FreeRange& out) {
+    if (c.a == nullptr) begin(c, a, b);
+    const bool found = kStep(filter, c, out);
+    pay(c, found ? kChargeEvery : 1);
     return found;
 }
 
 }  // namespace
 
 bool next_range(const Memblock& mb, const Walk& w, FreeCursor& c, FreeRange& out) {
-    if (w.b == nullptr) return next_region(mb, w, c, out);
-    const MemblockRegion* a = entries(w.a);
-    const MemblockRegion* b = entries(*w.b);
-    const u64 gaps = w.b->cnt;
-    const FreeCursor from = c;
-    bool found = false;
-    while (!found && c.memory_index < w.a.cnt && c.gap_index <= gaps) {
-        const MemblockRegion& m = a[c.memory_index];
-        const Gap g = gap_of(b, gaps, c.gap_index);
-        if (passes_over(mb, w, m) || g.start >= m.end()) {
-            ++c.memory_index;
-            continue;
-        }
-        if (m.base < g.end) {
-            out = overlap_of(m, g);
-            found = true;
-        }
-        if (found && m.end() <= g.end)
-            ++c.memory_index;
-        else
-            ++c.gap_index;
-    }
-    charge_steps(c.memory_index - from.memory_index, c.gap_index - from.gap_index);
-    return found;
+    return step<step_up>({mb, &w.a == &mb.memory, w.nid, w.flags}, w.a, w.b, c, out);
 }
 
-FreeCursor last_cursor(const Walk& w) { return {w.a.cnt, w.b != nullptr ? w.b->cnt + 1 : 0}; }
-
-// Both fields of a descending cursor count what is left: the next region is memory_index - 1, the next gap gap_index
-// - 1.
 bool previous_range(const Memblock& mb, const Walk& w, FreeCursor& c, FreeRange& out) {
-    if (w.b == nullptr) return previous_region(mb, w, c, out);
-    const MemblockRegion* a = entries(w.a);
-    const MemblockRegion* b = entries(*w.b);
-    const u64 gaps = w.b->cnt;
-    BATON_ASSERT(c.memory_index <= w.a.cnt && c.gap_index <= gaps + 1);
-    const FreeCursor from = c;
-    bool found = false;
-    while (!found && c.memory_index != 0 && c.gap_index != 0) {
-        const MemblockRegion& m = a[c.memory_index - 1];
-        const Gap g = gap_of(b, gaps, c.gap_index - 1);
-        if (passes_over(mb, w, m) || g.end <= m.base) {
-            --c.memory_index;
-            continue;
-        }
-        if (m.end() > g.start) {
-            out = overlap_of(m, g);
-            found = true;
-        }
-        if (found && m.base >= g.start)
-            --c.memory_index;
-        else
-            --c.gap_index;
-    }
-    charge_steps(from.memory_index - c.memory_index, from.gap_index - c.gap_index);
-    return found;
+    return step<step_down>({mb, &w.a == &mb.memory, w.nid, w.flags}, w.a, w.b, c, out);
 }
 
-bool next_free(const Memblock& mb, FreeCursor& cursor, FreeRange& out, NodeId nid, u32 flags) {
-    return next_range(mb, {.a = mb.memory, .b = &mb.reserved, .nid = nid, .flags = flags}, cursor, out);
+bool next_free(const Memblock& mb, FreeCursor& c, FreeRange& out, NodeId nid, u32 flags) {
+    return step<step_up>({mb, true, nid, flags}, mb.memory, &mb.reserved, c, out);
 }
 
-FreeCursor last_free_cursor(const Memblock& mb) { return last_cursor({.a = mb.memory, .b = &mb.reserved}); }
-
-bool previous_free(const Memblock& mb, FreeCursor& cursor, FreeRange& out, NodeId nid, u32 flags) {
-    return previous_range(mb, {.a = mb.memory, .b = &mb.reserved, .nid = nid, .flags = flags}, cursor, out);
+bool previous_free(const Memblock& mb, FreeCursor& c, FreeRange& out, NodeId nid, u32 flags) {
+    return step<step_down>({mb, true, nid, flags}, mb.memory, &mb.reserved, c, out);
 }
 
 bool next_pfn_range(const Memblock& mb, u64& index, PfnRange& out, NodeId nid) {
@@ -136,7 +121,7 @@ bool next_pfn_range(const Memblock& mb, u64& index, PfnRange& out, NodeId nid) {
         out = {start, end, {m.nid}};
         found = true;
     }
-    charge_steps(index - from, 0);
+    platform::charge(Work::kMemblockScans, index - from);
     return found;
 }
 

@@ -3,6 +3,9 @@
 // mode.
 //
 // RAM is 32 KiB at S. A row says what is reserved, what is asked for, and what comes back top-down and bottom-up.
+#include <algorithm>
+#include <cstring>
+
 #include "tests/catch.hpp"
 #include "tests/support/memblock_rig.hpp"
 
@@ -150,38 +153,109 @@ const std::vector<Row>& node_rows() {
          2},
         // Exactly on the node.
         {"exact: simple", kDown, {}, kKiB, C, 0, 0, node_end(3) - kKiB, 1, 3, true},
-        {"exact: split range, low", kUp, {}, 512, C, node_end(2) - 256, node_end(2) + 256, node_start(2), 1, 2, true},
+        {"exact: simple", kUp, {}, kKiB, C, 0, 0, node_start(3), 1, 3, true},
+        {"exact: part reserved", kDown, {{node_start(4), kKiB}}, 256, C, 0, 0, node_end(4) - 256, 2, 4, true},
+        {"exact: part reserved", kUp, {{node_start(4), kKiB}}, 256, C, 0, 0, node_start(4) + kKiB, 1, 4, true},
+        {"exact: split, low", kDown, {}, 512, C, node_end(2) - 256, node_end(2) + 256, node_end(2) - 512, 1, 2, true},
+        {"exact: split, low", kUp, {}, 512, C, node_end(2) - 256, node_end(2) + 256, node_start(2), 1, 2, true},
+        {"exact: no overlap, split",
+         kDown,
+         {},
+         512,
+         C,
+         node_start(6) - 256,
+         node_start(6) + 256,
+         node_end(2) - 512,
+         1,
+         2,
+         true},
+        {"exact: no overlap, split",
+         kUp,
+         {},
+         512,
+         C,
+         node_start(6) - 256,
+         node_start(6) + 256,
+         node_start(2),
+         1,
+         2,
+         true},
         {"exact: no overlap, low", kDown, {}, 64, C, node_start(6), node_end(6), node_end(0) - 64, 1, 0, true},
         {"exact: no overlap, low", kUp, {}, 64, C, node_start(6), node_end(6), S, 1, 0, true},
         {"exact: small node", kBoth, {}, 4 * kKiB, C, 0, 0, kNone, 0, 1, true},
         {"exact: node reserved", kBoth, {{node_start(2), 4 * kKiB}}, 4 * kKiB, C, 0, 0, kNone, 1, 2, true},
-        {"exact: part reserved", kBoth, {{node_start(4) + 512, kKiB}}, kKiB, C, 0, 0, kNone, 1, 4, true},
+        {"exact: part reserved, fails", kBoth, {{node_start(4) + 512, kKiB}}, kKiB, C, 0, 0, kNone, 1, 4, true},
+        {"exact: split, high", kBoth, {}, 512, C, node_start(3) - 256, node_start(3) + 256, kNone, 0, 3, true},
         {"exact: no overlap, high", kBoth, {}, 64, C, S, node_end(3), kNone, 0, 7, true},
-        {"exact: split range, high", kBoth, {}, 512, C, node_start(3) - 256, node_start(3) + 256, kNone, 0, 3, true},
+        {"exact: large region", kBoth, {}, kM / 2, C, 0, 0, kNone, 0, 3, true},
+        {"exact: full merge",
+         kBoth,
+         {{node_start(6) - 128, 128}, {node_end(6), 128}},
+         8 * kKiB,
+         C,
+         0,
+         0,
+         node_start(6),
+         1,
+         6,
+         true},
+        {"exact: split, all reserved",
+         kBoth,
+         {{S, 8 * kKiB - 128}, {S + 8 * kKiB + 128, kM - 8 * kKiB - 128}},
+         256,
+         C,
+         0,
+         0,
+         kNone,
+         2,
+         -1,
+         true},
     };
     return rows;
 }
 
-void play(const Row& row, bool bottom_up, bool nodes) {
-    INFO(row.name << (bottom_up ? ", bottom-up" : ", top-down"));
+// Upstream's three ways to ask: cleared, as it is, and as it is on exactly this node.
+enum class Ask { kZeroed, kRaw, kExact };
+
+std::optional<PhysAddr> ask(MemblockRig& rig, const Row& row, Ask how) {
+    if (how != Ask::kZeroed)
+        return memblock::alloc(rig.mb, row.size, row.align, row.min, row.max, {row.nid}, how == Ask::kExact);
+    PhysAddr at;
+    const sim::Fault fault = rig.machine.run(
+        [&] { at = memblock::alloc_or_panic(rig.mb, row.size, row.align, row.min, row.max, {row.nid}); });
+    if (fault.kind == sim::Fault::Kind::kNone) return at;
+    CHECK(fault.log == Log::kPanicEarlyAlloc);
+    return std::nullopt;
+}
+
+// RAM is hot-pluggable where it has nodes, and holds ones everywhere.
+void add_ram(MemblockRig& rig, bool nodes) {
+    std::memset(rig.machine.bytes({S}), 1, kM);
+    if (!nodes) return memblock::add(rig.mb, {{S}, kM}).value();
+    for (u32 n = 0; n < 8; ++n) {
+        const PhysRange r{{node_start(n)}, kNodeKiB[n] * kKiB};
+        memblock::add(rig.mb, r, {static_cast<i32>(n)}, kMemblockHotplug).value();
+    }
+}
+
+void play(const Row& row, bool bottom_up, bool nodes, Ask how) {
+    INFO(row.name << (bottom_up ? ", bottom-up" : ", top-down") << ", way " << static_cast<int>(how));
     MemblockRig rig;
     rig.mb.bottom_up = bottom_up ? 1 : 0;
-    if (nodes)
-        for (u32 n = 0; n < 8; ++n)
-            memblock::add(rig.mb, {{node_start(n)}, kNodeKiB[n] * kKiB}, {static_cast<i32>(n)}).value();
-    else
-        memblock::add(rig.mb, {{S}, kM}).value();
+    add_ram(rig, nodes);
     u64 total = 0;
     for (const Span& r : row.reserved) {
         memblock::reserve(rig.mb, {{r.base}, r.size}, {row.nid}, kMemblockReservedKern).value();
         total += r.size;
     }
-    const auto at = memblock::alloc(rig.mb, row.size, row.align, row.min, row.max, {row.nid}, row.exact);
+    const auto at = ask(rig, row, how);
     REQUIRE(at.has_value() == (row.at != kNone));
     if (at) {
         CHECK(at->value == row.at);
         CHECK(memblock::is_reserved(rig.mb, *at));
         total += row.size;
+        const u8* bytes = ram::read<u8>(*at, row.size);
+        CHECK(std::all_of(bytes, bytes + row.size, [&](u8 b) { return b == (how == Ask::kZeroed ? 0 : 1); }));
     }
     CHECK(rig.mb.reserved.cnt == row.regions_after);
     CHECK(rig.mb.reserved.total_size == total);
@@ -189,118 +263,39 @@ void play(const Row& row, bool bottom_up, bool nodes) {
     CHECK(rig.broken_invariant() == "");
 }
 
-TEST_CASE("memblock: allocation follows the tables") {
-    for (const Row& row : plain_rows())
-        for (const bool up : {false, true})
-            if (row.dir == kBoth || (row.dir == kUp) == up) play(row, up, false);
+void play_all(const std::vector<Row>& rows, bool nodes) {
+    for (const Row& row : rows)
+        for (const bool up : {false, true}) {
+            if (row.dir != kBoth && (row.dir == kUp) != up) continue;
+            // Without nodes it makes no difference how exact the node is to be.
+            for (const Ask how : {Ask::kZeroed, Ask::kRaw, Ask::kExact})
+                if (!nodes || row.exact == (how == Ask::kExact)) play(row, up, nodes, how);
+        }
 }
 
-TEST_CASE("memblock: allocation on nodes follows the tables") {
-    for (const Row& row : node_rows())
-        for (const bool up : {false, true})
-            if (row.dir == kBoth || (row.dir == kUp) == up) play(row, up, true);
+TEST_CASE("memblock: allocation follows the tables") { play_all(plain_rows(), false); }
+
+TEST_CASE("memblock: allocation on nodes follows the tables") { play_all(node_rows(), true); }
+
+TEST_CASE("memblock: an allocation for a node lies on the node") {
+    for (const u32 up : {0u, 1u}) {
+        MemblockRig rig;
+        rig.mb.bottom_up = up;
+        add_ram(rig, true);
+        const auto at = memblock::alloc(rig.mb, 512, C, 0, kMemblockAccessible, {2});
+        REQUIRE(at);
+        CHECK(at->value == (up != 0 ? node_start(2) : node_end(2) - 512));
+        CHECK(memblock::region(rig.mb.memory, 2).nid == 2);
+    }
 }
 
-TEST_CASE("memblock: gaps that are too small do not add up") {
+TEST_CASE("memblock: with movable_node no hot-pluggable node is used") {
     MemblockRig rig;
-    memblock::add(rig.mb, {{S}, kM}).value();
-    for (u64 i = 256; i < kM; i += 1280) memblock::reserve_kern(rig.mb, {{S + i}, 1024}).value();
-    CHECK_FALSE(memblock::alloc(rig.mb, 1024, C));
-    CHECK(memblock::alloc(rig.mb, 256, C));
-}
-
-TEST_CASE("memblock: nothing comes from empty memory, and page 0 is never handed out") {
-    MemblockRig rig;
-    CHECK_FALSE(memblock::alloc(rig.mb, 16, 16));
-    CHECK(rig.mb.reserved.cnt == 0);
-    memblock::add(rig.mb, {{0}, 2 * 4096}).value();
-    rig.mb.bottom_up = 1;
-    CHECK(memblock::alloc(rig.mb, 64, 64) == PhysAddr{4096});
-    rig.mb.bottom_up = 0;
-    CHECK_FALSE(memblock::alloc(rig.mb, 4096, 64));
-}
-
-TEST_CASE("memblock: an allocation never spans two regions, even if they touch") {
-    MemblockRig rig;
-    memblock::add(rig.mb, {{S}, kM}).value();
-    memblock::set_memory_flag(rig.mb, {{S}, kM / 2}, kMemblockHotplug, true).value();
-    CHECK_FALSE(memblock::alloc(rig.mb, kM / 2 + 64, 64));
-    CHECK(memblock::alloc(rig.mb, kM / 2, 64) == PhysAddr{S + kM / 2});
+    add_ram(rig, true);
     rig.mb.movable_node = 1;
-    CHECK_FALSE(memblock::alloc(rig.mb, 64, 64));
-}
-
-TEST_CASE("memblock: NOMAP and driver memory is not allocated, mirrored memory is preferred") {
-    MemblockRig rig;
-    memblock::add(rig.mb, {{S}, kM}).value();
-    memblock::set_memory_flag(rig.mb, {{S + 24 * kKiB}, 8 * kKiB}, kMemblockNomap, true).value();
-    memblock::set_memory_flag(rig.mb, {{S + 16 * kKiB}, 8 * kKiB}, kMemblockDriverManaged, true).value();
-    CHECK(memblock::alloc(rig.mb, 64, 64) == PhysAddr{S + 16 * kKiB - 64});
-    memblock::set_memory_flag(rig.mb, {{S}, 4 * kKiB}, kMemblockMirror, true).value();
-    CHECK(memblock::alloc(rig.mb, 4 * kKiB, 64) == PhysAddr{S});
-    CHECK(memblock::alloc(rig.mb, 64, 64) == PhysAddr{S + 16 * kKiB - 128});  // the mirror is full
-}
-
-TEST_CASE("memblock: the current limit is an upper bound") {
-    MemblockRig rig;
-    memblock::add(rig.mb, {{S}, kM}).value();
-    rig.mb.current_limit = S + kKiB;
-    CHECK(memblock::alloc(rig.mb, 64, 64) == PhysAddr{S + kKiB - 64});
-    CHECK(memblock::alloc(rig.mb, 64, 64, 0, E) == PhysAddr{S + kKiB - 128});
-    rig.mb.current_limit = S;
-    CHECK_FALSE(memblock::alloc(rig.mb, 64, 64));
-}
-
-TEST_CASE("memblock: in scratch-only mode everything comes from scratch, or not at all") {
-    MemblockRig rig;
-    rig.mb.can_resize = 1;
-    memblock::add(rig.mb, {{16 * kMiB}, 64 * kMiB}).value();
-    const PhysRange scratch{{32 * kMiB}, 64 * kKiB};
-    memblock::set_memory_flag(rig.mb, scratch, kMemblockKhoScratch, true).value();
-    rig.mb.scratch_only = 1;
-    const auto at = memblock::alloc(rig.mb, 4096, 4096);
-    REQUIRE(at);
-    CHECK(*at == scratch.end() - 4096);
-    for (u64 i = 0; i < 300; ++i) memblock::reserve(rig.mb, {{48 * kMiB + i * 8192}, 4096}).value();
-    CHECK(rig.mb.reserved.max == 512);
-    CHECK(scratch.contains({rig.mb.reserved.regions.phys(), 12 * kKiB}));
-    CHECK_FALSE(memblock::alloc(rig.mb, 64 * kKiB, 64));
-    const sim::Fault fault = rig.machine.run([&] { (void)memblock::alloc_or_panic(rig.mb, 64 * kKiB, 64); });
-    CHECK(fault.kind == sim::Fault::Kind::kPanic);
-    CHECK(fault.log == Log::kPanicEarlyAlloc);
-    CHECK(fault.args[2] == 1);
-    rig.mb.scratch_only = 0;
-    CHECK(memblock::alloc(rig.mb, 64 * kKiB, 64));
-}
-
-TEST_CASE("memblock: alloc_or_panic clears, alloc does not") {
-    MemblockRig rig;
-    memblock::add(rig.mb, {{S}, kM}).value();
-    std::memset(rig.machine.bytes({S}), 0xa5, kM);
-    const auto raw = memblock::alloc(rig.mb, 100, C);
-    REQUIRE(raw);
-    CHECK(*ram::read<u8>(*raw) == 0xa5);
-    const PhysAddr clear = memblock::alloc_or_panic(rig.mb, 100, C);
-    for (u64 i = 0; i < 100; ++i) REQUIRE(*ram::read<u8>(clear + i) == 0);
-    CHECK(*ram::read<u8>(clear - 1) == 0xa5);
-    CHECK(rig.machine.charged(Work::kPagesZeroed) == 1);
-}
-
-TEST_CASE("memblock: the node of an allocation is recorded when it was found there") {
-    MemblockRig rig;
-    memblock::add(rig.mb, {{S}, 8 * kKiB}, {0}).value();
-    memblock::add(rig.mb, {{S + 8 * kKiB}, 8 * kKiB}, {1}).value();
-    memblock::alloc(rig.mb, 8 * kKiB, 64, 0, 0, {0});
-    CHECK(memblock::region(rig.mb.reserved, 0).nid == 0);
-    memblock::alloc(rig.mb, 64, 64, 0, 0, {0});  // falls back
-    CHECK(memblock::region(rig.mb.reserved, 1).nid == kNoNode.value);
-}
-
-TEST_CASE("memblock: alignment 0 is warned about and means a cache line") {
-    MemblockRig rig;
-    memblock::add(rig.mb, {{S}, kM}).value();
-    CHECK(memblock::alloc(rig.mb, 2, 0) == PhysAddr{E - 64});
-    CHECK(rig.machine.warnings == 1);
+    CHECK_FALSE(memblock::alloc(rig.mb, 64, C, 0, kMemblockAccessible, {2}));
+    memblock::set_memory_flag(rig.mb, {{node_start(5)}, 2 * kKiB}, kMemblockHotplug, false).value();
+    CHECK(memblock::alloc(rig.mb, 64, C, 0, kMemblockAccessible, {2}) == PhysAddr{node_end(5) - 64});
 }
 
 }  // namespace
