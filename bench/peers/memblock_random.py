@@ -21,7 +21,7 @@ class Temper:
         self.rng = rng
         self.presize = rng.choice((0, 0, 5000))
         self.unit = rng.choice((1, 64, PAGE, PAGE, 1 << 20))
-        self.slots = rng.choice((64, 256, 1024))
+        self.slots = rng.choice((64, 256, 1024, 4096))
         self.base = rng.choice((0, 0x10000, 1 << 20, 1 << 32))
         self.flags = rng.choice(((0,), (0, 1), (0, 1, 2, 4, 8)))
         self.nodes = rng.choice(((-1,), (16,), (0, 1), (-1, 0, 1, 2, 3, 16)))
@@ -38,10 +38,11 @@ class Temper:
         r = self.rng.random()
         if r < 0.02:
             return 0
-        if r < 0.04:
+        # Lists that are to grow must not be emptied, or filled by one region, all the time.
+        if r < 0.04 and (self.presize or self.rng.random() < 0.01):
             return TOP
         if r < 0.1:
-            return self.rng.randrange(1, self.slots) * self.unit
+            return self.rng.randrange(1, self.slots if self.presize else 12) * self.unit
         return self.rng.randrange(1, 4) * self.unit - (self.rng.randrange(self.unit) if r < 0.2 else 0)
 
     def node(self):
