@@ -19,6 +19,7 @@ RunResult passed() {
     r.verdict = Verdict::kPass;
     r.state_hash = "00000000000000000000000000000001";
     r.handover_hash = "00000000000000000000000000000002";
+    r.sequence_hash = "00000000000000000000000000000003";
     r.profile = "generic";
     PhaseWork load{Phase::kLoad, {}, 12};
     load.work[static_cast<u32>(Work::kPagesCopied)] = 77;
@@ -114,6 +115,7 @@ TEST_CASE("report_json: the fields that others build on; addresses are hexadecim
     CHECK(run["exit_code"] == 1);
     CHECK(run["state_hash"] == "00000000000000000000000000000001");
     CHECK(run["handover_hash"] == "00000000000000000000000000000002");
+    CHECK(run["sequence_hash"] == "00000000000000000000000000000003");
     CHECK(run["findings"][0]["step"] == 6);
     CHECK(run["findings"][0]["line"] == 33);
     CHECK(run["phases"][1] == nlohmann::json{{"name", "relocation"},
@@ -148,6 +150,20 @@ TEST_CASE("report_junit: one suite a scenario, counts, and escaped text") {
     CHECK(xml.find("<testcase classname=\"a.toml\" name=\"x86_64, native, 512M, seed 7\"/>") != std::string::npos);
     CHECK(xml.find("byte 0x1 is &lt;0x00&gt; &amp; was &quot;0x5a&quot;") != std::string::npos);
     CHECK(xml.find("<skipped message=\"no ? target\"/>") != std::string::npos);
+    CHECK(xml.ends_with("  </testsuite>\n</testsuites>\n"));
+}
+
+TEST_CASE("report_junit: bad input is a suite of errors a file") {
+    const std::string xml = report_junit(
+        {{}, {{"a.toml", {3, 7}, "wrong", "right"}, {"a.toml", {4, 1}, "<so>", {}}, {"b.toml", {}, "no", {}}}, 0});
+    CHECK(xml.find("<testsuites name=\"baton\" tests=\"3\" failures=\"0\" errors=\"3\" skipped=\"0\">") !=
+          std::string::npos);
+    CHECK(xml.find("<testsuite name=\"a.toml\" tests=\"2\" failures=\"0\" errors=\"2\" skipped=\"0\">") !=
+          std::string::npos);
+    CHECK(xml.find("<testcase classname=\"a.toml\" name=\"3:7\">") != std::string::npos);
+    CHECK(xml.find("<error type=\"bad input\" message=\"wrong\">a.toml:3:7: wrong (right)</error>") !=
+          std::string::npos);
+    CHECK(xml.find("message=\"&lt;so&gt;\"") != std::string::npos);
     CHECK(xml.ends_with("  </testsuite>\n</testsuites>\n"));
 }
 
