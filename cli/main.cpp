@@ -71,10 +71,15 @@ private:
     void add_run() {
         CLI::App* verb = app_.add_subcommand("run", "Play scenarios: what survived, what did not, and why");
         verb->add_option("FILE|DIR", run_.paths, "scenario files, and folders of them")->required();
-        verb->add_option("--arch", run_.archs, "only machines of this architecture")->delimiter(',');
+        verb->add_option("--arch", run_.archs, "only machines of this architecture")
+            ->delimiter(',')
+            ->allow_extra_args(false);
         verb->add_option("--target", run_.targets, "native or guest, instead of what the scenario says")
-            ->delimiter(',');
-        verb->add_option("--seed", run_.seeds, "instead of what the scenario says")->delimiter(',');
+            ->delimiter(',')
+            ->allow_extra_args(false);
+        verb->add_option("--seed", run_.seeds, "instead of what the scenario says")
+            ->delimiter(',')
+            ->allow_extra_args(false);
         verb->add_option("--junit", run_.junit, "also write JUnit's XML to this file");
         verb->add_flag("--save-on-fail", run_.save_on_fail, "save the machine of a failed run to the current folder");
         verb->add_flag("-v,--verbose", run_.verbose, "every run in full, with the kernel log");
@@ -84,8 +89,12 @@ private:
     void add_compare() {
         CLI::App* verb = app_.add_subcommand("compare", "Play scenarios natively and as machine code: the same bytes?");
         verb->add_option("FILE|DIR", compare_.paths, "scenario files, and folders of them")->required();
-        verb->add_option("--arch", compare_.archs, "only machines of this architecture")->delimiter(',');
-        verb->add_option("--seed", compare_.seeds, "instead of what the scenario says")->delimiter(',');
+        verb->add_option("--arch", compare_.archs, "only machines of this architecture")
+            ->delimiter(',')
+            ->allow_extra_args(false);
+        verb->add_option("--seed", compare_.seeds, "instead of what the scenario says")
+            ->delimiter(',')
+            ->allow_extra_args(false);
         add_json(verb, compare_.json);
         verb->callback([this] { verb_ = [this] { return compare(compare_); }; });
     }

@@ -71,11 +71,11 @@ Exit run(const RunArguments& arguments) {
     request.on_progress = [&](const scenarios::Progress& p) { progress.show(p); };
     const scenarios::RunReport report = scenarios::run_paths(request);
     progress.clear();
-    if (!report.diagnostics.empty()) return print_diagnostics(report.diagnostics, arguments.json);
 
     if (junit.is_open() && !(junit << scenarios::report_junit(report) << std::flush))
         return print_diagnostics(
             {{arguments.junit, {}, fmt::format("cannot be written: {}", std::strerror(errno)), {}}}, arguments.json);
+    if (!report.diagnostics.empty()) return print_diagnostics(report.diagnostics, arguments.json);
     const scenarios::TextStyle style{standard_output_is_terminal(), arguments.verbose};
     return print(
         arguments.json ? scenarios::report_json(report, arguments.verbose) : scenarios::report_text(report, style),

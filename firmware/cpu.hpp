@@ -27,4 +27,4 @@ void load_root(PhysAddr table, u32 asid);
 }  // namespace baton::cpu
 
 /// First instruction of the relocation code, in the kernel's text; it runs from its copy in the control page.
-extern "C" const baton::u8 relocate_kernel[];
+extern "C" const baton::u8 relocate_kernel[];  // NOLINT(readability-identifier-naming): a label of relocate.S

@@ -19,6 +19,31 @@ set(BATON_GUEST_CXX_FLAGS
 set(BATON_GUEST_C_FLAGS -x c -std=c17 -ffreestanding -fno-tree-loop-distribute-patterns)
 set(BATON_GUEST_ASM_FLAGS -x assembler-with-cpp)
 
+# How clang would compile a file of firmware/, for lints: compile_commands.json knows ordinary targets only. The first image
+# with the file counts.
+function(baton_guest_lint_command source compiler)
+  get_property(seen GLOBAL PROPERTY BATON_GUEST_LINTED)
+  if(source IN_LIST seen)
+    return()
+  endif()
+  set_property(GLOBAL APPEND PROPERTY BATON_GUEST_LINTED ${source})
+  string(REGEX MATCH "aarch64" isa ${compiler})
+  if(NOT isa)
+    set(isa x86_64)
+  endif()
+  list(REMOVE_ITEM ARGN -mgeneral-regs-only)  # to clang, even a declaration with long double is an error then
+  list(JOIN ARGN " " flags)
+  set(command "clang++-19 --target=${isa}-linux-gnu -Wno-unknown-warning-option ${flags} -c ${source}")
+  set_property(GLOBAL APPEND_STRING PROPERTY BATON_GUEST_LINT_COMMANDS
+    ",\n{\"directory\": \"${PROJECT_SOURCE_DIR}\", \"file\": \"${source}\", \"command\": \"${command}\"}")
+endfunction()
+
+function(baton_write_guest_lint_commands)
+  get_property(commands GLOBAL PROPERTY BATON_GUEST_LINT_COMMANDS)
+  string(REGEX REPLACE "^,\n" "" commands "${commands}")
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/guest_commands.json CONTENT "[${commands}]\n" @ONLY)
+endfunction()
+
 # baton_guest_objects(<result> FOLDER <of the objects> COMPILER <c++> FLAGS <more…> SOURCES <paths from the root…>)
 function(baton_guest_objects result)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "FOLDER;COMPILER" "FLAGS;SOURCES")
@@ -44,6 +69,9 @@ function(baton_guest_objects result)
       WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}  # not the build tree: ccache then serves all presets
       VERBATIM)
     list(APPEND objects ${object})
+    if(extension STREQUAL ".cpp" AND source MATCHES "^firmware/")
+      baton_guest_lint_command(${source} ${arg_COMPILER} ${language} ${BATON_GUEST_FLAGS} ${arg_FLAGS})
+    endif()
   endforeach()
   set(${result} ${objects} PARENT_SCOPE)
 endfunction()

@@ -84,7 +84,7 @@ Outcome Machine::command(Op op, std::initializer_list<u64> args, std::string_vie
     std::copy(args.begin(), args.end(), c.args);
     c.text_bytes = static_cast<u32>(std::min<std::size_t>(text.size(), kCommandTextMax - 1));
     std::memset(c.text, 0, sizeof(c.text));
-    std::memcpy(c.text, text.data(), c.text_bytes);
+    text.copy(c.text, c.text_bytes);  // a view of nothing may be null
     runner_->notify_host_write({kernel_, sizeof(Kernel)});
     return go(Pending::kCommand);
 }

@@ -10,7 +10,7 @@ extern "C" {
 // firmware/aarch64/entry.S
 void load_kernel_root(baton::u64 table);
 [[noreturn]] void enter_relocation(const void* arguments, baton::u64 code_page, baton::u64 idmap_root);
-extern const baton::u8 empty_root_table[];
+extern const baton::u8 empty_root_table[];  // NOLINT(readability-identifier-naming): a label of entry.S
 }
 
 namespace baton {

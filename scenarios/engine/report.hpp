@@ -20,7 +20,7 @@ inline constexpr std::size_t kRunsInFull = 4;
 /// `{"runs": […]}`; addresses are hexadecimal strings. The kernel log is included on request.
 std::string report_json(const RunReport& report, bool with_log);
 
-/// JUnit's XML: one test suite a scenario, one test case a machine.
+/// JUnit's XML: one test suite a scenario, one test case a machine; of bad input an error each.
 std::string report_junit(const RunReport& report);
 
 }  // namespace baton::scenarios

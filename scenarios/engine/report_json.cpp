@@ -61,6 +61,7 @@ ordered_json run_json(const RunResult& r, bool with_log) {
         {"message", r.message},
         {"state_hash", r.state_hash},
         {"handover_hash", r.handover_hash},
+        {"sequence_hash", r.sequence_hash},
         {"findings", list(r.findings, finding_json)},
         {"crash", r.crash},
         {"phases", list(r.phases, phase_json)},

@@ -90,10 +90,31 @@ std::string attributes(std::string_view name, const Counts& n) {
                        n.failures, n.errors, n.skipped);
 }
 
+/// Bad input: nothing ran. A suite a file, an error a mistake, so that a CI server shows them where it shows results.
+std::string errors_of(const std::vector<Diagnostic>& diagnostics) {
+    std::string out = fmt::format("<testsuites {}>\n",
+                                  attributes("baton", {.tests = diagnostics.size(), .errors = diagnostics.size()}));
+    for (std::size_t i = 0; i < diagnostics.size();) {
+        const std::string& file = diagnostics[i].file;
+        std::string cases;
+        Counts n;
+        for (; i < diagnostics.size() && diagnostics[i].file == file; ++i, ++n.tests, ++n.errors) {
+            const Diagnostic& d = diagnostics[i];
+            cases += fmt::format("    <testcase classname=\"{}\" name=\"{}:{}\">\n", escaped(file), d.place.line,
+                                 d.place.col);
+            cases += fmt::format("      <error type=\"bad input\" message=\"{}\">{}</error>\n    </testcase>\n",
+                                 escaped(d.message), escaped(to_text(d)));
+        }
+        out += fmt::format("  <testsuite {}>\n{}  </testsuite>\n", attributes(file, n), cases);
+    }
+    return out + "</testsuites>\n";
+}
+
 }  // namespace
 
 std::string report_junit(const RunReport& report) {
     std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+    if (!report.diagnostics.empty()) return out + errors_of(report.diagnostics);
     out += fmt::format("<testsuites {}>\n", attributes("baton", count(report.results, {})));
     std::string_view suite;  // results of one scenario stand together
     for (const RunResult& r : report.results) {

@@ -75,6 +75,7 @@ struct RunResult {
     std::string message;           // with kSkipped, kBadInput, kInternal: what stood in the way
     std::string state_hash;        // 32 hexadecimal digits (D32)
     std::string handover_hash;     // of the last hop (D4); empty: none
+    std::string sequence_hash;     // of every schedule point passed, in order, with its ledger time (D6)
     std::vector<Finding> findings;
     std::vector<PhaseWork> phases;  // in the order of the phases
     std::vector<Hop> hops;

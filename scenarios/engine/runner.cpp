@@ -273,10 +273,13 @@ RunResult Play::run() {
     } catch (const Unusable& e) {
         result_.verdict = e.verdict;
         result_.message = e.message;
+        if (e.verdict == Verdict::kBadInput && step_ != nullptr)
+            result_.message = to_text({scenario_.file, step_->place, e.message, {}});
     }
     if (machine_) {
         collect_phases();
         result_.state_hash = machine_->state_hash().hex();
+        result_.sequence_hash = machine_->events().site_digest().hex();
         if (machine_->handover()) result_.handover_hash = machine_->handover()->hash;
         if (result_.verdict == Verdict::kFail && !options_.save_on_fail.empty()) {
             machine_->save(options_.save_on_fail, {{"regions", to_bytes(regions_)}, {"run", run_state()}});

@@ -47,16 +47,21 @@ struct Said {
     std::string err;
 };
 
-/// Runs `baton ARGUMENTS` in `folder`; the arguments are the shell's to split. `pipe` is put behind it.
-inline Said run_baton(const std::string& arguments, const std::string& pipe = {}) {
+/// Runs `command` by the shell, in a folder of its own. `pipe` is put behind it.
+inline Said run_shell(const std::string& command, const std::string& pipe = {}) {
     const TemporaryFolder folder;
-    const std::string command = "cd '" + folder.path() + "' && { '" BATON_BINARY "' " + arguments +
-                                "; echo $? >exit; } 2>err " + (pipe.empty() ? ">out" : "| " + pipe + " >out");
-    const int status = std::system(command.c_str());
+    const std::string whole = "cd '" + folder.path() + "' && { " + command + "; echo $? >'" + folder.path("exit") +
+                              "'; } 2>err " + (pipe.empty() ? ">out" : "| " + pipe + " >out");
+    const int status = std::system(whole.c_str());
     if (!WIFEXITED(status)) return {};
     Said said{.exit = -1, .out = folder.read("out"), .err = folder.read("err")};
     if (const std::string code = folder.read("exit"); !code.empty()) said.exit = std::atoi(code.c_str());
     return said;
+}
+
+/// Runs `baton ARGUMENTS`; the arguments are the shell's to split.
+inline Said run_baton(const std::string& arguments, const std::string& pipe = {}) {
+    return run_shell("'" BATON_BINARY "' " + arguments, pipe);
 }
 
 }  // namespace baton::tests

@@ -43,6 +43,7 @@ TEST_CASE("run: the quickstart passes on both architectures, for people and for 
         CHECK(run.at("findings").empty());
         CHECK(run.at("state_hash").get<std::string>().size() == 32);
         CHECK(run.at("handover_hash").get<std::string>().size() == 32);
+        CHECK(run.at("sequence_hash").get<std::string>().size() == 32);
         CHECK(run.at("hops").size() == 2);
         CHECK(run.at("hops")[0].at("kho_boot") == true);
         CHECK(run.at("phases").size() >= 5);

@@ -49,6 +49,7 @@ TEST_CASE("save: at a break, before and after the jump, another process goes on 
                                                     "'\n[[step]]\ndo = 'continue'\n" + std::string(kAfter))));
                 CHECK(second.at("state_hash") == whole.at("state_hash"));
                 CHECK(second.at("handover_hash") == whole.at("handover_hash"));
+                CHECK(second.at("sequence_hash") == whole.at("sequence_hash"));
                 CHECK(second.at("handover_hash").get<std::string>().size() == 32);
             }
 }

@@ -19,11 +19,17 @@ TEST_CASE("usage errors exit with 2 and say what would be right") {
         {"", "no verb is given"},
         {"rum", "there is no verb \"rum\" (did you mean \"run\"?"},
         {"run", "required"},
-        {"check", "required"},
         {"run x.toml --sead 3", "--sead"},
         {"run x.toml --arch x86", "--arch: unknown name \"x86\""},
         {"run x.toml --target gust", "did you mean \"guest\"?"},
         {"run x.toml --seed many", "--seed: \"many\" is not a number"},
+        {"run x.toml --seed -1", "--seed: \"-1\" is negative"},
+        {"run x.toml --seed 18446744073709551616", "does not fit 64 bits"},
+        {"run x.toml --junit", "--junit"},
+        {"check", "required"},
+        {"list --stepps", "--stepps"},
+        {"compare", "required"},
+        {"trace x.toml", "--at"},
         {"points extra", "extra"},
         {"help nothing", "there is no verb \"nothing\""},
     };
@@ -35,9 +41,17 @@ TEST_CASE("usage errors exit with 2 and say what would be right") {
         CHECK(said.out.empty());
         CHECK(said.err.find(c.said) != std::string::npos);
     }
-    const Said json = run_baton("run --json");
-    CHECK(json.exit == 2);
-    CHECK(nlohmann::json::parse(json.out).contains("error"));
+    for (const char* arguments :
+         {"run --json", "check --json", "list --json --stepps", "points --json extra", "--json", "rum --json",
+          "run --json --arch vax x.toml", "compare --json", "trace --json x.toml"}) {
+        CAPTURE(arguments);
+        const Said json = run_baton(arguments);
+        CHECK(json.exit == 2);
+        CHECK(json.err.empty());
+        const auto error = nlohmann::json::parse(json.out).at("error");
+        CHECK_FALSE(error.at("message").get<std::string>().empty());
+        CHECK(error.at("line") == 0);
+    }
 }
 
 TEST_CASE("help and version are answers, not errors") {
@@ -52,6 +66,17 @@ TEST_CASE("help and version are answers, not errors") {
     CHECK(run_baton("help run").out == run_baton("run --help").out);
     CHECK(run_baton("run --help").out.find("Usage: baton run [OPTIONS] FILE|DIR...") != std::string::npos);
     CHECK(run_baton("--version").out.starts_with("baton "));
+}
+
+TEST_CASE("options that take a list leave the next word alone") {
+    const std::string file = BATON_SOURCE_DIR "/scenarios/library/kexec/digest_mismatch.toml";
+    for (const std::string& arguments :
+         {"--arch x86_64 " + file + " --seed 8", "--seed 8 " + file + " --arch x86_64",
+          "--target native " + file + " --seed 8", "--seed 7,8 --seed 9 " + file + " --json"}) {
+        CAPTURE(arguments);
+        CHECK(run_baton("run " + arguments).exit == 0);
+    }
+    CHECK(run_baton("run --seed 7,8 --seed 9 " + file).out.ends_with("3 runs: 3 pass\n"));
 }
 
 TEST_CASE("points lists every schedule point with its phase") {

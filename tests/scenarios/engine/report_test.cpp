@@ -19,6 +19,7 @@ RunResult passed() {
     r.verdict = Verdict::kPass;
     r.state_hash = "00000000000000000000000000000001";
     r.handover_hash = "00000000000000000000000000000002";
+    r.sequence_hash = "00000000000000000000000000000003";
     r.profile = "generic";
     PhaseWork load{Phase::kLoad, {}, 12};
     load.work[static_cast<u32>(Work::kPagesCopied)] = 77;
@@ -114,6 +115,7 @@ TEST_CASE("report_json: the fields that others build on; addresses are hexadecim
     CHECK(run["exit_code"] == 1);
     CHECK(run["state_hash"] == "00000000000000000000000000000001");
     CHECK(run["handover_hash"] == "00000000000000000000000000000002");
+    CHECK(run["sequence_hash"] == "00000000000000000000000000000003");
     CHECK(run["findings"][0]["step"] == 6);
     CHECK(run["findings"][0]["line"] == 33);
     CHECK(run["phases"][1] == nlohmann::json{{"name", "relocation"},
@@ -170,6 +172,20 @@ TEST_CASE("report_junit: a path that is not valid UTF-8 is written as far as it 
     CHECK(written("a\xf4\x90\x80\x80z") == "a" + u + u + u + u + "z");  // beyond the last
     CHECK(written("a\xe2\x82") == "a" + u + u);                         // cut off
     CHECK(written("a\xe2<") == "a" + u + "&lt;");                       // the '<' is not lost
+}
+
+TEST_CASE("report_junit: bad input is a suite of errors a file") {
+    const std::string xml = report_junit(
+        {{}, {{"a.toml", {3, 7}, "wrong", "right"}, {"a.toml", {4, 1}, "<so>", {}}, {"b.toml", {}, "no", {}}}, 0});
+    CHECK(xml.find("<testsuites name=\"baton\" tests=\"3\" failures=\"0\" errors=\"3\" skipped=\"0\">") !=
+          std::string::npos);
+    CHECK(xml.find("<testsuite name=\"a.toml\" tests=\"2\" failures=\"0\" errors=\"2\" skipped=\"0\">") !=
+          std::string::npos);
+    CHECK(xml.find("<testcase classname=\"a.toml\" name=\"3:7\">") != std::string::npos);
+    CHECK(xml.find("<error type=\"bad input\" message=\"wrong\">a.toml:3:7: wrong (right)</error>") !=
+          std::string::npos);
+    CHECK(xml.find("message=\"&lt;so&gt;\"") != std::string::npos);
+    CHECK(xml.ends_with("  </testsuite>\n</testsuites>\n"));
 }
 
 TEST_CASE("exit code of a report: the most severe verdict; a skipped run is no pass") {
