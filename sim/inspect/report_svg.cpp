@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The memory map as a picture. All of RAM is one strip, to scale (holes wider than an eighth of RAM are cut); since a
 // page of 512 MiB is a hundredth of a pixel, every place where something is gets a strip of its own below, to its own
-// scale, joined to its place in the first. Each strip has three lanes: what is in scratch, what is preserved, where the
-// metadata lies.
+// scale and a number that says where in the first it is. Each strip has three lanes: what is in scratch, what is
+// preserved, where the metadata lies.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
 #include <set>
 
 #include "sim/inspect/report.hpp"
 #include "sim/inspect/svg_canvas.hpp"
+#include "sim/inspect/svg_scale.hpp"
 
 namespace baton::sim {
 namespace {
@@ -22,7 +22,6 @@ inline constexpr double kRight = 24;
 inline constexpr double kLane = 20;
 inline constexpr double kLaneGap = 4;
 inline constexpr double kSliver = 1.6;  // what is narrower is drawn this wide
-inline constexpr double kCut = 22;      // width of a hole that is cut
 inline constexpr u64 kZoomsMax = 6;
 
 inline constexpr std::string_view kRam = "#eef1f5";
@@ -37,58 +36,18 @@ inline constexpr std::string_view kOrders[] = {"#fde047", "#fbbf24", "#fb923c", 
 
 std::string_view order_colour(u32 order) { return kOrders[std::min<u64>(order, std::size(kOrders) - 1)]; }
 
+std::string_view ink_on(std::string_view fill) {
+    for (u32 order : {0u, 1u, 2u})
+        if (fill == kOrders[order]) return "#1f2933";
+    return "#ffffff";
+}
+
 struct Item {
     PhysRange range;
     std::string_view fill;
     std::string label;
     std::string title;
     u64 count = 1;
-};
-
-/// From addresses to pixels, over ranges side by side.
-class Scale {
-public:
-    Scale(const std::vector<PhysRange>& ranges, double x0, double x1) {
-        u64 total = 0;
-        for (const PhysRange& r : ranges) total += r.size;
-        // Narrow holes are part of the picture, wide ones are cut.
-        for (const PhysRange& r : ranges) {
-            if (!parts_.empty() && r.start - parts_.back().range.end() <= total / 8)
-                parts_.back().range.size = r.end() - parts_.back().range.start;
-            else
-                parts_.push_back({r, 0, 0});
-        }
-        total = 0;
-        for (const Part& p : parts_) total += p.range.size;
-        const double room = x1 - x0 - kCut * static_cast<double>(parts_.size() - 1);
-        double x = x0;
-        for (Part& p : parts_) {
-            p.x0 = x;
-            p.x1 = x + room * static_cast<double>(p.range.size) / static_cast<double>(total);
-            x = p.x1 + kCut;
-        }
-    }
-    struct Part {
-        PhysRange range;
-        double x0;
-        double x1;
-    };
-    const std::vector<Part>& parts() const { return parts_; }
-    /// Where the parts of `r` that are in the picture lie.
-    template <class F>
-    void each(const PhysRange& r, F&& f) const {
-        for (const Part& p : parts_) {
-            const PhysAddr start = std::max(r.start, p.range.start);
-            const PhysAddr end = std::min(r.end(), p.range.end());
-            if (start < end) f(at(p, start), at(p, end));
-        }
-    }
-    static double at(const Part& p, PhysAddr a) {
-        return p.x0 + (p.x1 - p.x0) * static_cast<double>(a - p.range.start) / static_cast<double>(p.range.size);
-    }
-
-private:
-    std::vector<Part> parts_;
 };
 
 class MapPicture {
@@ -103,10 +62,10 @@ public:
             return svg_.document(y_ + 30, "KHO handover");
         }
         const Scale scale(ram, kLeft, kWidth - kRight);
-        const double top = y_;
+        const std::vector<PhysRange> zoomed = places(scale);
+        badges(scale, zoomed);
         strip(scale, true);
-        (void)top;
-        zooms(scale);
+        for (u64 n = 0; n < zoomed.size(); ++n) zoom(zoomed[n], n + 1);
         legend();
         return svg_.document(y_ + 12, "KHO handover: " + i_.source.name);
     }
@@ -139,11 +98,13 @@ private:
         }
         for (const MetadataPiece& m : i_.metadata)
             if (sound(m.range)) metadata_.push_back({m.range, kMetadata, m.what, m.what});
+        for (auto* list : {&image_, &metadata_})
+            std::ranges::stable_sort(*list, {}, [](const Item& item) { return item.range.start; });
     }
     static bool sound(const PhysRange& r) {
         return !r.empty() && r.start.value < kPhysEnd && r.size <= kPhysEnd - r.start.value;
     }
-    /// RAM, and the reserved ranges between its parts; without a map whatever is in the handover.
+    /// RAM; without a map the dump's own ranges and whatever is in the handover.
     std::vector<PhysRange> shown_ram() const {
         std::vector<PhysRange> ram = i_.ram;
         if (i_.ram_known) return ram;
@@ -189,7 +150,7 @@ private:
             });
     }
     /// Items as boxes, each at least a sliver; neighbours that fall into one pixel become one box.
-    void boxes(const Scale& scale, const std::vector<Item>& items, u32 lane, bool labels, std::string_view ink) {
+    void boxes(const Scale& scale, const std::vector<Item>& items, u32 lane, bool labels) {
         double drawn_to = -1;
         std::string_view drawn_fill;
         for (const Item& item : items) {
@@ -201,7 +162,7 @@ private:
                 drawn_fill = item.fill;
                 if (labels && SvgCanvas::text_width(item.label, 10) + 4 < w)
                     svg_.text(x0 + w / 2, lane_y(lane) + kLane / 2 + 3.5, item.label,
-                              {.size = 10, .anchor = "middle", .fill = ink});
+                              {.size = 10, .anchor = "middle", .fill = ink_on(item.fill)});
             });
         }
     }
@@ -218,12 +179,13 @@ private:
             scale.each(s.range, [&](double x0, double x1) {
                 svg_.rect(x0, lane_y(0), std::max(x1 - x0, kSliver), kLane, {.fill = kScratch, .stroke = kScratchEdge},
                           title(s));
-                if (SvgCanvas::text_width(s.label, 10) + 8 < x1 - x0)
-                    svg_.text(x0 + 5, lane_y(0) + kLane / 2 + 3.5, s.label, {.size = 10, .fill = "#1e40af"});
+                if (!whole || SvgCanvas::text_width(s.label, 10) + 8 > x1 - x0) return;
+                svg_.text((x0 + x1) / 2, lane_y(0) + kLane / 2 + 3.5, s.label,
+                          {.size = 10, .anchor = "middle", .fill = "#1e40af"});
             });
-        boxes(scale, image_, 0, !whole, "#ffffff");
-        boxes(scale, preserved_, 1, !whole, "#ffffff");
-        boxes(scale, metadata_, 2, !whole, "#ffffff");
+        boxes(scale, image_, 0, !whole);
+        boxes(scale, preserved_, 1, !whole);
+        boxes(scale, metadata_, 2, !whole);
         lane_name(0, "scratch");
         lane_name(1, "preserved");
         lane_name(2, "metadata");
@@ -252,7 +214,7 @@ private:
                 free_from = x + half + 8;
             }
             if (&p != &scale.parts().back())
-                svg_.text(p.x1 + kCut / 2, y_ - kStripHeight / 2, "//",
+                svg_.text(p.x1 + Scale::kCut / 2, y_ - kStripHeight / 2, "//",
                           {.size = 14, .anchor = "middle", .fill = kMuted});
         }
     }
@@ -265,8 +227,9 @@ private:
         for (const Scale::Part& p : scale.parts()) total += p.range.size;
         const u64 near = std::max<u64>(total / 96, u64{1} << i_.page_shift);
         std::vector<PhysRange> things;
-        for (const auto* list : {&preserved_, &metadata_, &image_})
+        for (const auto* list : {&preserved_, &metadata_})
             for (const Item& item : *list) things.push_back(item.range);
+        if (!h_.scratch_array.bytes.empty()) things.push_back({h_.scratch_array.phys, h_.scratch_array.bytes.size()});
         std::ranges::sort(things, {}, &PhysRange::start);
         std::vector<PhysRange> out;
         for (const PhysRange& r : things) {
@@ -293,30 +256,40 @@ private:
         r = {{start}, end - start};
     }
 
-    void zooms(const Scale& whole) {
-        const double base = y_ - 22 - kLaneGap;
-        std::string names;
-        for (const PhysRange& place : places(whole)) {
-            y_ += 42;
-            double from0 = kWidth;
-            double from1 = 0;
-            whole.each(place, [&](double x0, double x1) {
-                from0 = std::min(from0, x0);
-                from1 = std::max(from1, std::max(x1, x0 + kSliver));
+    void badge(double x, double y, u64 number) {
+        svg_.rect(x - 8, y - 8, 16, 16, {.fill = "#52606d", .radius = 8});
+        svg_.text(x, y + 3.5, fmt::format("{}", number),
+                  {.size = 10, .anchor = "middle", .fill = "#ffffff", .bold = true});
+    }
+    /// Above the first strip: where the strips below belong.
+    void badges(const Scale& scale, const std::vector<PhysRange>& zoomed) {
+        double free_from = kLeft;
+        for (u64 n = 0; n < zoomed.size(); ++n) {
+            double from = kWidth;
+            double to = 0;
+            scale.each(zoomed[n], [&](double x0, double x1) {
+                from = std::min(from, x0);
+                to = std::max(to, x1);
             });
-            if (from0 < from1)
-                svg_.polygon(fmt::format("{:.2f},{:.2f} {:.2f},{:.2f} {:.2f},{:.2f} {:.2f},{:.2f}", from0, base + 4,
-                                         from1, base + 4, kWidth - kRight, y_, kLeft, y_),
-                             "#cbd2d9", 0.16);
-            svg_.text(kLeft, y_ - 6, hex_words(place.start), {.size = 10, .fill = kMuted, .mono = true});
-            svg_.text(kWidth - kRight, y_ - 6, hex_words(place.end()),
-                      {.size = 10, .anchor = "end", .fill = kMuted, .mono = true});
-            svg_.text((kLeft + kWidth - kRight) / 2, y_ - 6, size_words(place.size),
-                      {.size = 10, .anchor = "middle", .fill = kMuted});
-            const Scale scale({place}, kLeft, kWidth - kRight);
-            strip(scale, false);
-            callouts(scale);
+            if (from > to) continue;
+            const double middle = (from + to) / 2;
+            const double x = std::max(middle, free_from);
+            svg_.line(x, y_ + 8, middle, y_ + 17, kMuted);
+            badge(x, y_, n + 1);
+            free_from = x + 20;
         }
+        y_ += 18;
+    }
+
+    void zoom(const PhysRange& place, u64 number) {
+        y_ += 40;
+        badge(kLeft + 8, y_ - 11, number);
+        const std::string words = fmt::format("{}..{}", hex_words(place.start), hex_words({place.end().value - 1}));
+        svg_.text(kLeft + 24, y_ - 7, words, {.size = 11, .mono = true});
+        svg_.text(kWidth - kRight, y_ - 7, size_words(place.size), {.size = 11, .anchor = "end", .fill = kMuted});
+        const Scale scale({place}, kLeft, kWidth - kRight);
+        strip(scale, false);
+        callouts(scale);
     }
 
     /// Names of regions and subtrees below the strip, where there is room.
@@ -327,7 +300,7 @@ private:
         if (!h_.root_fdt.bytes.empty())
             named.push_back({{h_.root_fdt.phys, u64{1} << i_.page_shift}, "", "root FDT", ""});
         for (const HandoverSubtree& s : h_.subtrees)
-            if (sound({s.blob, 1})) named.push_back({{s.blob, 1}, "", s.name, ""});
+            if (sound({s.blob, 1})) named.push_back({subtree_range(s), "", s.name, ""});
         for (const Item& item : image_) named.push_back({item.range, "", item.label, ""});
         std::ranges::stable_sort(named, {}, [](const Item& n) { return n.range.start; });
         double free_from = 0;
@@ -345,6 +318,12 @@ private:
             });
         }
         if (any) y_ += 16;
+    }
+
+    PhysRange subtree_range(const HandoverSubtree& s) const {
+        for (const HandoverPiece& p : h_.sub_fdts)
+            if (p.phys == s.blob) return {p.phys, p.bytes.size()};
+        return {s.blob, 1};
     }
 
     void legend() {

@@ -122,9 +122,15 @@ private:
         for (const HandoverBlock& b : h_.blocks) by_order[b.order.value].push_back(b.phys);
         for (const auto& [order, starts] : by_order) {
             const u64 bytes = page() << order;
-            line("  order {:<4} {:>5} x {:<8} {}", order, starts.size(), size_words(bytes),
-                 size_words(bytes * starts.size()));
-            if (!verbose_) show_runs(runs_of(starts, bytes), bytes);
+            const std::vector<Run> runs = runs_of(starts, bytes);
+            const bool one_line = verbose_ || runs.size() == 1;
+            line("  order {:<4} {:>5} x {:<8} {:>8}  {}", order, starts.size(), size_words(bytes),
+                 size_words(bytes * starts.size()),
+                 one_line && runs.size() == 1
+                     ? fmt::format("{}..{}", hex_words(runs[0].start),
+                                   hex_words({runs[0].start.value + runs[0].blocks * bytes - 1}))
+                     : "");
+            if (!one_line) show_runs(runs, bytes);
         }
         if (verbose_) show_bitmaps();
     }
