@@ -134,7 +134,7 @@ private:
         }
     }
 
-    /// Blocks of one side whose memory the other side preserves too.
+    /// Memory that both sides preserve, by other blocks.
     void splits(const Coverage& cover_a, const Coverage& cover_b) {
         const auto take = [&](std::vector<HandoverBlock>& from, const Coverage& other) {
             std::vector<HandoverBlock> out;
@@ -161,8 +161,21 @@ private:
             SplitRange split{r, {}};
             fill(r, in_a, next_a, split.blocks.a);
             fill(r, in_b, next_b, split.blocks.b);
-            out_.split.push_back(std::move(split));
+            if (bytes_of(split.blocks.a) == r.size && bytes_of(split.blocks.b) == r.size) {
+                out_.split.push_back(std::move(split));
+                continue;
+            }
+            // A block of one side within a larger one, of which the other side has no more: not the same memory.
+            for (const HandoverBlock& b : split.blocks.a) out_.only.a.push_back(b);
+            for (const HandoverBlock& b : split.blocks.b) out_.only.b.push_back(b);
         }
+        std::ranges::sort(out_.only.a);
+        std::ranges::sort(out_.only.b);
+    }
+    u64 bytes_of(const std::vector<HandoverBlock>& blocks) const {
+        u64 bytes = 0;
+        for (const HandoverBlock& b : blocks) bytes += range_of(b, a_.page_shift).size;
+        return bytes;
     }
 
     static bool take_block(std::vector<HandoverBlock>& from, const HandoverBlock& b) {

@@ -238,15 +238,20 @@ private:
             else
                 out.push_back(r);
         }
-        // The fullest, in the order of their addresses.
-        std::ranges::stable_sort(out, std::ranges::greater(), [&](const PhysRange& r) { return things_in(r, things); });
+        // The fullest, in the order of their addresses. `things` and `out` ascend alike.
+        std::vector<std::pair<u64, PhysRange>> counted;
+        auto thing = things.begin();
+        for (const PhysRange& r : out) {
+            u64 count = 0;
+            for (; thing != things.end() && thing->start < r.end(); ++thing) ++count;
+            counted.emplace_back(count, r);
+        }
+        std::ranges::stable_sort(counted, std::ranges::greater(), &std::pair<u64, PhysRange>::first);
+        std::ranges::transform(counted, out.begin(), &std::pair<u64, PhysRange>::second);
         if (out.size() > kZoomsMax) out.resize(kZoomsMax);
         std::ranges::sort(out, {}, &PhysRange::start);
         for (PhysRange& r : out) widen(r);
         return out;
-    }
-    static u64 things_in(const PhysRange& r, const std::vector<PhysRange>& things) {
-        return static_cast<u64>(std::ranges::count_if(things, [&](const PhysRange& t) { return r.contains(t); }));
     }
     void widen(PhysRange& r) const {
         const u64 page = u64{1} << i_.page_shift;
