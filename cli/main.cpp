@@ -55,6 +55,8 @@ public:
         add_points();
         add_trace();
         add_gdb();
+        add_inspect();
+        add_diff();
         CLI::App* help = app_.add_subcommand("help", "Explain a verb");
         help->add_option("VERB", help_verb_, "which one; all if left out");
         help->callback([this] { verb_ = [this] { return show_help(); }; });
@@ -144,6 +146,36 @@ private:
         verb->callback([this] { verb_ = [this] { return gdb(gdb_); }; });
     }
 
+    void add_handover(CLI::App* verb, HandoverChoice& choice, const std::string& suffix) {
+        verb->add_option("--fdt" + suffix, choice.fdt, "physical address of the root FDT, instead of looking for it");
+        verb->add_option("--scratch" + suffix, choice.scratch, "ADDR,LEN of the scratch array, likewise");
+        verb->add_option("--generation" + suffix, choice.generation,
+                         "of the kernel that wrote it, instead of inferring");
+        verb->add_option("--page-size" + suffix, choice.page_size, "4K, 16K or 64K; 4K where nothing says");
+    }
+    void add_inspect() {
+        CLI::App* verb = app_.add_subcommand("inspect", "Read a handover from memory: what is in it, what is wrong");
+        verb->add_option("SOURCE", inspect_.handover.source, "a capture's folder, a saved machine, or an ELF dump");
+        verb->add_option("--raw", inspect_.handover.raw, "FILE@BASE: physical memory from BASE on; several are allowed")
+            ->allow_extra_args(false);
+        add_handover(verb, inspect_.handover, "");
+        verb->add_option("--svg", inspect_.svg, "also draw a memory map to scale into this file");
+        verb->add_flag("-v,--verbose", inspect_.verbose, "every block, every piece of metadata");
+        add_json(verb, inspect_.json);
+        verb->callback([this] { verb_ = [this] { return inspect(inspect_); }; });
+    }
+    void add_diff() {
+        CLI::App* verb = app_.add_subcommand("diff", "Compare two handovers: what is only in one, what moved");
+        verb->add_option("A", diff_.a.source, "as for inspect, or FILE@BASE[,FILE@BASE...]")->required();
+        verb->add_option("B", diff_.b.source, "the other one")->required();
+        add_handover(verb, diff_.a, "-a");
+        add_handover(verb, diff_.b, "-b");
+        verb->add_flag("--contents", diff_.contents, "compare also what is in the blocks that both have");
+        verb->add_flag("-v,--verbose", diff_.verbose, "all lines of long lists");
+        add_json(verb, diff_.json);
+        verb->callback([this] { verb_ = [this] { return diff(diff_); }; });
+    }
+
     Exit show_help() {
         if (help_verb_.empty()) return print(app_.help(), Exit::kPass);
         for (const CLI::App* verb : app_.get_subcommands([](const CLI::App*) { return true; }))
@@ -160,6 +192,8 @@ private:
     PointsArguments points_;
     TraceArguments trace_;
     GdbArguments gdb_;
+    InspectArguments inspect_;
+    DiffArguments diff_;
     std::string help_verb_;
     std::function<Exit()> verb_;
 };

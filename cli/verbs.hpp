@@ -82,4 +82,31 @@ struct GdbArguments {
 };
 Exit gdb(const GdbArguments& arguments);
 
+/// A handover: where it is read from, and what is known about it.
+struct HandoverChoice {
+    std::string source;            // capture, saved machine, ELF dump, FILE@BASE[,…]
+    std::vector<std::string> raw;  // FILE@BASE, instead
+    std::string fdt;               // quantities; empty: found
+    std::string scratch;           // ADDR,LEN
+    std::string generation;
+    std::string page_size;
+};
+
+struct InspectArguments {
+    HandoverChoice handover;
+    std::string svg;  // file; empty: none
+    bool verbose = false;
+    bool json = false;
+};
+Exit inspect(const InspectArguments& arguments);
+
+struct DiffArguments {
+    HandoverChoice a;
+    HandoverChoice b;
+    bool contents = false;
+    bool verbose = false;
+    bool json = false;
+};
+Exit diff(const DiffArguments& arguments);
+
 }  // namespace baton::cli
