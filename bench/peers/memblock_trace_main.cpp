@@ -28,13 +28,23 @@ std::optional<std::string> read_all(const std::string& path) {
     return std::string{std::istreambuf_iterator<char>(in), {}};
 }
 
+// Two arrays in one place (docs/memblock.md, traps): what follows depends on stale entries and says nothing.
+bool arrays_overlap(const Memblock& mb) {
+    const auto array = [](const MemblockType& t) {
+        return PhysRange{t.regions.phys(), t.max * sizeof(MemblockRegion)};
+    };
+    return array(mb.memory).overlaps(array(mb.reserved));
+}
+
 // Each answer goes out before the next operation, which may be the one that ends the process.
-void print_results(const Trace& trace, TracePlayer& player) {
+void print_results(const Trace& trace, TracePlayer& player, const Memblock& mb) {
     std::string out;
     for (const TraceOp& op : trace.ops) {
         out.clear();
         player.play(op, &out);
+        if (arrays_overlap(mb)) out += "arrays-overlap\n";
         std::fwrite(out.data(), 1, out.size(), stdout);
+        if (arrays_overlap(mb)) return;
     }
 }
 
@@ -92,6 +102,6 @@ int main(int argc, char** argv) {
     if (time)
         print_times(trace, player);
     else
-        print_results(trace, player);
+        print_results(trace, player, machine.memblock());
     return 0;
 }

@@ -32,7 +32,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 MEMBERS = ("tools/include/", "tools/testing/memblock/", "tools/testing/selftests/kselftest.h", "tools/arch/x86/include/",
            "tools/lib/slab.c", "mm/memblock.c", "lib/cmdline.c", "include/linux/")
 HARNESS = "tools/testing/memblock"
-ANSWER = re.compile(r"(-?\d|  |\.|memory cnt=|reserved cnt=|page-)")
+ANSWER = re.compile(r"(-?\d|  |\.|memory cnt=|reserved cnt=|page-|arrays-overlap)")
 
 
 def give_up(message):
