@@ -15,7 +15,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # Emulated RAM is cleared with memset, whatever the default member values of a type: not worth a warning.
   add_compile_options(-Wshadow=local -Wduplicated-cond -Wlogical-op -Wno-class-memaccess)
 else()
-  add_compile_options(-Wshadow)
+  add_compile_options(-Wshadow -Wno-deprecated-declarations)  # stable_sort of libstdc++ 12 uses what it deprecates
 endif()
 
 if(BATON_SANITIZE)
