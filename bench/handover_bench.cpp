@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Whole handovers on a 512 MiB machine, as `baton run` plays them: finalise, kexec_file_load, exec, boot of the next
-// kernel, with every check of the engine. The cost of one hop is the difference of the rows, by ten.
+// kernel, with every check of the engine. The cost of one hop is the difference of the rows, by the number of hops.
 #include <stdexcept>
 #include <string>
 
@@ -27,8 +27,10 @@ Scenario with_hops(GeometryId geometry, u32 hops, bool untouched) {
     return *parsed.scenario;
 }
 
-u32 run(const Scenario& scenario, const RunOptions& options) {
-    const RunResult result = run_cell(scenario, expand(scenario.machine)[0], options);
+u32 run(const Scenario& scenario, Target target, const RunOptions& options) {
+    Cell cell = expand(scenario.machine)[0];
+    cell.target = target;
+    const RunResult result = run_cell(scenario, cell, options);
     if (result.verdict != Verdict::kPass) throw std::runtime_error("the benchmark's run failed");
     return result.steps_done;
 }
@@ -37,15 +39,18 @@ u32 run(const Scenario& scenario, const RunOptions& options) {
 
 TEST_CASE("handover") {
     const RunOptions options{.image_folder = BATON_IMAGES};
-    for (GeometryId g : {GeometryId::kX86_64, GeometryId::kAArch64_4K}) {
-        const std::string isa(geometry_of(g).name);
-        const Scenario cold = with_hops(g, 0, true);
-        const Scenario empty = with_hops(g, 10, true);
-        const Scenario filled = with_hops(g, 10, false);
-        BENCHMARK("power-on to the first command, 512 MiB, " + isa) { return run(cold, options); };
-        BENCHMARK("the same and 10 hops, nothing written to the 4 MiB region, " + isa) { return run(empty, options); };
-        BENCHMARK("the same and 10 hops, 4 MiB of content checked at each, " + isa) { return run(filled, options); };
-    }
+    for (const GeometryId g : {GeometryId::kX86_64, GeometryId::kAArch64_4K})
+        for (const Target target : {Target::kNative, Target::kGuest}) {
+            const std::string what = ", " + std::string(geometry_of(g).name) + ", " + std::string(info(target).name);
+            const u32 hops = target == Target::kNative ? 10 : 1;
+            const Scenario cold = with_hops(g, 0, true);
+            const Scenario empty = with_hops(g, hops, true);
+            const Scenario filled = with_hops(g, hops, false);
+            const std::string and_hops = "the same and " + std::to_string(hops) + (hops == 1 ? " hop, " : " hops, ");
+            BENCHMARK("power-on to the first command, 512 MiB" + what) { return run(cold, target, options); };
+            BENCHMARK(and_hops + "nothing written to the 4 MiB region" + what) { return run(empty, target, options); };
+            BENCHMARK(and_hops + "4 MiB of content checked at each" + what) { return run(filled, target, options); };
+        }
 }
 
 }  // namespace baton::scenarios

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 #include <unicorn/unicorn.h>
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "sim/cpu/time_traps.hpp"
 
@@ -156,7 +158,6 @@ void Engine::add_traps() {
     };
     add(UC_HOOK_INTR, EngineCallbacks::trap, {});
     add(UC_HOOK_INSN_INVALID, EngineCallbacks::invalid, {});
-    add(UC_HOOK_MEM_UNMAPPED, EngineCallbacks::unmapped, {});
     if (isa_ == Isa::kX86_64) {
         add(UC_HOOK_INSN, EngineCallbacks::rdtsc, {UC_X86_INS_RDTSC});
         add(UC_HOOK_INSN, EngineCallbacks::rdtscp, {UC_X86_INS_RDTSCP});
@@ -165,8 +166,31 @@ void Engine::add_traps() {
     }
 }
 
+// An access to nowhere is a callback. It is asked for where nothing is mapped, and nowhere else: stores to memory that
+// such a hook covers never take Unicorn's fast path, and cost 38 ns instead of 6.
+void Engine::watch_holes() {
+    for (const u64 hook : std::exchange(hole_hooks_, {})) uc_hook_del(uc_, hook);
+    std::ranges::sort(mapped_, {}, &PhysRange::start);
+    const auto add = [this](u64 first, u64 last) {
+        uc_hook hook{};
+        check(uc_hook_add(uc_, &hook, UC_HOOK_MEM_UNMAPPED, reinterpret_cast<void*>(EngineCallbacks::unmapped), this,
+                          first, last),
+              "cannot add a hook");
+        hole_hooks_.push_back(hook);
+    };
+    u64 at = 0;
+    for (const PhysRange& r : mapped_) {
+        if (r.start.value > at) add(at, r.start.value - 1);
+        at = r.end().value;
+    }
+    if (at != 0 || mapped_.empty()) add(at, ~u64{0});
+    holes_watched_ = true;
+}
+
 void Engine::map_memory(PhysRange range, void* host) {
     check(uc_mem_map_ptr(uc_, range.start.value, range.size, UC_PROT_ALL, host), "cannot map memory");
+    mapped_.push_back(range);
+    holes_watched_ = false;
 }
 
 void Engine::map_mmio(PhysRange range, MmioHandler& handler) {
@@ -174,6 +198,8 @@ void Engine::map_mmio(PhysRange range, MmioHandler& handler) {
     check(uc_mmio_map(uc_, range.start.value, range.size, EngineCallbacks::mmio_read, &w, EngineCallbacks::mmio_write,
                       &w),
           "cannot map registers");
+    mapped_.push_back(range);
+    holes_watched_ = false;
 }
 
 CpuStop Engine::run(u64 until) {
@@ -185,6 +211,7 @@ CpuStop Engine::run(u64 until) {
 }
 
 CpuStop Engine::run() {
+    if (!holes_watched_) watch_holes();
     stop_ = {};
     stopped_by_trap_ = false;
     requested_.store(false, std::memory_order_relaxed);

@@ -124,6 +124,7 @@ private:
     friend struct EngineCallbacks;
     void configure();
     void add_traps();
+    void watch_holes();
     void keep_exception_bytes();
     void complete_exception();
     template <class F>
@@ -138,6 +139,9 @@ private:
     const Isa isa_;
     uc_struct* uc_ = nullptr;
     std::list<Window> windows_;
+    std::vector<PhysRange> mapped_;  // memory and registers
+    std::vector<u64> hole_hooks_;
+    bool holes_watched_ = false;
     std::atomic<bool> running_ = false;
     std::atomic<bool> requested_ = false;
     bool stopped_by_trap_ = false;
