@@ -11,6 +11,9 @@
 namespace baton::sim {
 namespace {
 
+// A 512-byte slab object is page aligned one time in eight: this many by chance, one handover in 4096.
+inline constexpr u64 kAlignedEntriesMin = 4;
+
 bool inside(std::span<const PhysRange> ranges, const PhysRange& r) {
     return std::ranges::any_of(ranges, [&](const PhysRange& range) { return range.contains(r); });
 }
@@ -85,6 +88,8 @@ BitmapSizeGuess guess_bitmap_size(const Handover& by_page, const Handover& by_51
     const bool root_by_page = covers_root(by_page, page_shift);
     const bool root_by_512 = covers_root(by_512, page_shift);
     if (root_by_page && !root_by_512) return {0, true, "only page-size bitmaps preserve the root FDT"};
+    if (s.for_512 == 0 && s.entries >= kAlignedEntriesMin)
+        return {0, true, fmt::format("all {} bitmaps are page aligned, and so are their windows", s.entries)};
     const Tail t = look_at_tails(by_page, page_shift, ram);
     if (t.blocks == 0) return {0, false, "either bitmap size reads the same"};
     if (t.impossible * 2 > t.blocks)

@@ -114,8 +114,6 @@ private:
         const u64 name = u64{h_.off_struct} + static_cast<u64>(offset) + 4;
         const u64 length = strnlen(reinterpret_cast<const char*>(tree_.data()) + name, tree_.size() - name);
         padding(name + length + 1, next);
-        if (offset == 0 && length != 0)
-            warnings_.add(WarningId::kFdtRootName, at_ + name, fmt::format("{}: the root node has a name", what_));
         if (tree_.size() <= kTwinsBytesMax && depth_ <= 2) twins(offset);
     }
     void property(int offset, int next) {

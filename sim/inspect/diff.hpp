@@ -13,8 +13,8 @@ namespace baton::sim {
 
 template <class T>
 struct Sides {
-    T a;
-    T b;
+    T a{};
+    T b{};
     bool operator==(const Sides&) const = default;
 };
 

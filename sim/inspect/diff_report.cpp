@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sim/inspect/diff.hpp"
+#include "sim/inspect/pretty_json.hpp"
 #include "sim/inspect/report.hpp"
 
 namespace baton::sim {
@@ -170,7 +171,7 @@ std::string diff_json(const HandoverDiff& d, const Inspection& a, const Inspecti
     for (const SplitRange& s : d.split)
         p["split"].push_back({range_json(s.range), blocks_json(s.blocks.a), blocks_json(s.blocks.b)});
     p["changed"] = d.contents_compared ? blocks_json(d.changed) : ordered_json();
-    return out.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+    return pretty(out) + "\n";
 }
 
 }  // namespace baton::sim

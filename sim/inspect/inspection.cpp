@@ -28,7 +28,8 @@ public:
         choose_page_size();
         out_.ram_known = !out_.source.ram.empty();
         out_.ram = out_.ram_known ? out_.source.ram : out_.source.memory.ranges();
-        DecodeOptions decode{.page_shift = out_.page_shift, .doubt = true, .ram = out_.ram};
+        // Only a map tells what is outside RAM: a dump may hold a part of it.
+        DecodeOptions decode{.page_shift = out_.page_shift, .doubt = true, .ram = out_.source.ram};
         choose_format(decode);
         Examination e = examine(out_.boot, decode, !out_.source.live, options_.contents, read_, out_.warnings);
         out_.handover = std::move(e.handover);
@@ -38,6 +39,7 @@ public:
         out_.metadata = metadata_of(out_.handover, out_.users, out_.page_shift);
         read_command_line();
         compare_with_expectation();
+        count_absent();
         return std::move(out_);
     }
 
@@ -195,6 +197,19 @@ private:
         std::ranges::sort(there);
         if (!names.empty() && names != there)
             warn(WarningId::kExpectDiffers, out_.boot.fdt, "the manifest expects other subtrees");
+    }
+
+    /// A dump that leaves preserved memory out is worth a word; a capture always does.
+    void count_absent() {
+        if (out_.source.kind == "capture") return;
+        u64 absent = 0;
+        PhysAddr first{0};
+        for (const HandoverBlock& b : out_.handover.blocks)
+            if (!out_.source.memory.holds({b.phys, u64{1} << (b.order.value + out_.page_shift)}) && absent++ == 0)
+                first = b.phys;
+        if (absent != 0)
+            warn(WarningId::kSourcePartial, first,
+                 fmt::format("{} of {} blocks are not in the dump", absent, out_.handover.blocks.size()));
     }
 
     const InspectOptions& options_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "sim/capture/capture.hpp"
 
@@ -45,6 +46,7 @@ void MemoryImage::add_pattern(PhysRange range) {
 std::optional<MemoryImage::Overlap> MemoryImage::seal() {
     std::vector<Extent> given = std::move(extents_);
     extents_.clear();
+    for (u64 i = 0; i < given.size(); ++i) given[i].number = i;
     std::ranges::stable_sort(given, {}, [](const Extent& e) { return e.range.start; });
     const bool apart = std::ranges::adjacent_find(given, [](const Extent& a, const Extent& b) {
                            return a.range.end() > b.range.start;
@@ -53,21 +55,33 @@ std::optional<MemoryImage::Overlap> MemoryImage::seal() {
         extents_ = std::move(given);
         return std::nullopt;
     }
-    // Overlaps are rare and few: what is behind the part already taken counts, cut to what is new.
+    return settle_overlaps(std::move(given));
+}
+
+std::optional<MemoryImage::Overlap> MemoryImage::settle_overlaps(std::vector<Extent> given) {
+    std::ranges::sort(given, {}, &Extent::number);
+    std::map<PhysAddr, Extent> taken;
     std::optional<Overlap> overlap;
-    for (Extent& e : given) {
-        const PhysAddr taken = extents_.empty() ? PhysAddr{0} : extents_.back().range.end();
-        if (e.range.start >= taken) {
-            extents_.push_back(std::move(e));
-            continue;
+    for (const Extent& e : given) {
+        // The parts of `e` between what is taken; each gap is filled once, so all of this is n log n.
+        PhysAddr from = e.range.start;
+        auto next = taken.upper_bound(from);
+        if (next != taken.begin()) --next;
+        while (from < e.range.end()) {
+            while (next != taken.end() && next->second.range.end() <= from) ++next;
+            const PhysAddr gap_end = next == taken.end() ? e.range.end() : std::min(e.range.end(), next->first);
+            if (from < gap_end) {
+                Extent part = e;
+                part.range = {from, gap_end - from};
+                part.offset += from - e.range.start;
+                taken.emplace_hint(next, from, std::move(part));
+            }
+            if (gap_end == e.range.end()) break;
+            if (!overlap) overlap = Overlap{next->second.range, e.range};
+            from = std::max(from, next->second.range.end());
         }
-        if (!overlap) overlap = Overlap{extents_.back().range, e.range};
-        if (e.range.end() <= taken) continue;
-        const u64 cut = taken - e.range.start;
-        e.range = {taken, e.range.size - cut};
-        e.offset += cut;
-        extents_.push_back(std::move(e));
     }
+    for (auto& [at, e] : taken) extents_.push_back(std::move(e));
     return overlap;
 }
 

@@ -53,7 +53,9 @@ private:
         const u8* bytes = nullptr;
         std::shared_ptr<const FileBytes> file;
         std::shared_ptr<const void> owner;
+        u64 number = 0;  // in the order in which they were added
     };
+    std::optional<Overlap> settle_overlaps(std::vector<Extent> given);
     bool read_extent(const Extent& e, u64 offset, std::span<u8> to) const;
     bool visit_extent(const Extent& e, std::vector<u8>& buffer,
                       const std::function<bool(PhysAddr, std::span<const u8>)>& f) const;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "sim/inspect/pretty_json.hpp"
 #include "sim/inspect/report.hpp"
 
 namespace baton::sim {
@@ -129,8 +130,7 @@ std::string inspection_json(const Inspection& i) {
         out["metadata"].push_back({m.what, hex(m.range.start.value), hex(m.range.size)});
     out["ram"] = ordered_json::array();
     for (const PhysRange& r : i.ram) out["ram"].push_back(pair(r));
-    // Names come from memory and may be no UTF-8.
-    return out.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+    return pretty(out) + "\n";
 }
 
 }  // namespace baton::sim

@@ -46,9 +46,9 @@ private:
     Back back_ = Back::kSuspended;
     bool own_faults_ = false;
     const void* fault_address_ = nullptr;
-    const void* caller_stack_ = nullptr;
-    std::size_t caller_stack_bytes_ = 0;
-    void* caller_fake_stack_ = nullptr;
+    [[maybe_unused]] const void* caller_stack_ = nullptr;
+    [[maybe_unused]] std::size_t caller_stack_bytes_ = 0;
+    [[maybe_unused]] void* caller_fake_stack_ = nullptr;
     void* fiber_fake_stack_ = nullptr;
     friend struct FiberEntry;
     friend struct FiberGuard;
