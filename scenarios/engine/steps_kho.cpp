@@ -23,6 +23,12 @@ step::Action parse_subtree_get(Fields& fields, const StepContext&) {
     return get;
 }
 
+inline constexpr u64 kTestKhoBytes = 8 * kMiB;  // twice the largest buddy block of 4K pages, as upstream's default
+step::Action parse_test_kho_save(Fields& fields, const StepContext&) {
+    return step::TestKhoSave{fields.size("size", 1, kGiB).value_or(kTestKhoBytes)};
+}
+step::Action parse_test_kho_restore(Fields&, const StepContext&) { return step::TestKhoRestore{}; }
+
 std::vector<StepKey> range_keys() { return {std::begin(kRangeKeys), std::end(kRangeKeys)}; }
 
 /// The range keys that say where a blob begins, after the subtree's name.
@@ -48,6 +54,16 @@ std::span<const StepKind> kho_steps() {
         {"subtree_get", StepActor::kCommand,
          "look a child of the incoming FDT up; given a range, it must start there, and with a size be so large",
          subtree_keys(), parse_subtree_get},
+        {"test_kho_save",
+         StepActor::kCommand,
+         "upstream's test: folios of random orders and content, their list and a checksum",
+         {{"size", "size", "bytes of folios at most; 8M"}},
+         parse_test_kho_save},
+        {"test_kho_restore",
+         StepActor::kCommand,
+         "its other half: takes all back and compares the checksum",
+         {},
+         parse_test_kho_restore},
     };
     return kKinds;
 }
