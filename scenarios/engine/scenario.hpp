@@ -177,6 +177,7 @@ struct SubtreeAdd {
     std::string name;
     Range range;               // its first address is the blob
     std::optional<u64> bytes;  // of the blob; nothing: one page
+    u64 count = 1;             // more: that many subtrees, called name-0, name-1, …
 };
 /// The blob's address must be the start of `range`, its size `bytes`, if they are given.
 struct SubtreeGet {
