@@ -165,6 +165,7 @@ PhysRange Play::resolve(const PlaceName& place) {
         case PlaceKind::kKhoFdt: return {k->kho.fdt, 0};
         case PlaceKind::kKhoScratchArray: return {k->kho.scratch, 0};
         case PlaceKind::kKhoFirstChunk: return {k->kho.first_chunk, 0};
+        case PlaceKind::kKhoRadixRoot: return {k->kho.tracker.radix_root, 0};
         case PlaceKind::kKexecList: return {{image.head & ~(page_size() - 1)}, 0};
         case PlaceKind::kSegment:
             if (place.segment >= std::min(image.segment_count, kKexecSegmentsMax)) return {};
