@@ -17,6 +17,9 @@ using test::KhoMachine;
 
 namespace {
 
+/// Where no capture has anything: placing its pages must not overwrite the kernel that reads them.
+constexpr u64 kImageOffset = 8 * kMiB;
+
 const std::string kFolder = std::string(BATON_SOURCE_DIR) + "/tests/data/linux-kho/";
 
 u64 number(const json& j) { return j.is_string() ? std::stoull(j.get<std::string>(), nullptr, 0) : j.get<u64>(); }
@@ -67,7 +70,7 @@ TEST_CASE("kho capture: what real kernels preserved is what we reserve, and thei
     for (const char* folder : {"x86_64-6.16", "aarch64-6.16", "x86_64-6.18-test_kho", "aarch64-v2-radix"}) {
         CAPTURE(folder);
         const Capture capture(folder);
-        KhoMachine m(capture.geometry(), capture.ram(), capture.generation());
+        KhoMachine m(capture.geometry(), capture.ram(), capture.generation(), kImageOffset);
         capture.place();
         BlockSet reserved;
         m.on_site = [&](Site site, u64 phys, u64 order) {
@@ -98,7 +101,7 @@ TEST_CASE("kho capture: our writer makes the FDTs that real 6.16 and 6.18 kernel
     for (const char* folder : {"x86_64-6.16", "aarch64-6.16", "x86_64-6.18-test_kho"}) {
         CAPTURE(folder);
         const Capture capture(folder);
-        KhoMachine m(capture.geometry(), capture.ram(), capture.generation());
+        KhoMachine m(capture.geometry(), capture.ram(), capture.generation(), kImageOffset);
         capture.place();
         const PhysAddr fdt{number(capture.manifest["kho_fdt"])};
         const kho::FdtView theirs = kho::open_fdt(fdt, 4096);
@@ -125,7 +128,7 @@ TEST_CASE("kho capture: test_kho's folios of real kernels come back with the ord
     for (const char* folder : {"x86_64-6.18-test_kho", "aarch64-v2-radix"}) {
         CAPTURE(folder);
         const Capture capture(folder);
-        KhoMachine m(capture.geometry(), capture.ram(), capture.generation());
+        KhoMachine m(capture.geometry(), capture.ram(), capture.generation(), kImageOffset);
         capture.place();
         const KhoIncoming incoming = capture.incoming();
         m.boot("kho=on", &incoming);
@@ -146,7 +149,7 @@ TEST_CASE("kho capture: our test_kho writes the blob that real kernels wrote") {
     for (const char* folder : {"x86_64-6.18-test_kho", "aarch64-v2-radix"}) {
         CAPTURE(folder);
         const Capture capture(folder);
-        KhoMachine m(capture.geometry(), capture.ram(), capture.generation());
+        KhoMachine m(capture.geometry(), capture.ram(), capture.generation(), kImageOffset);
         capture.place();
         const KhoIncoming incoming = capture.incoming();
         m.boot("", &incoming);
