@@ -29,10 +29,17 @@ enum class Op : u32 {
     kRestorePages,     // args: phys, pages                  → value: phys
     kFinalise,
     kAbort,
-    kAddSubtree,       // args: phys of the blob, bytes; text: name
-    kRetrieveSubtree,  // text: name                         → value: phys, bytes (0 before kho-v3)
-    kReserveMemFind,   // text: name                         → value: phys, size
-    kQuery,            // args: what (Query), index          → values
+    kAddSubtree,         // args: phys of the blob, bytes; text: name
+    kRetrieveSubtree,    // text: name                         → value: phys, bytes (0 before kho-v3)
+    kVmallocAlloc,       // args: pages, order                 → value: slot
+    kVmallocFree,        // args: slot
+    kVmallocPreserve,    // args: slot; text: name of the subtree
+    kVmallocUnpreserve,  // text: name
+    kVmallocRestore,     // text: name                         → value: slot
+    kTestKhoSave,        // args: bytes at most                → value: folios, bytes, checksum
+    kTestKhoRestore,     //                                    → value: folios, bytes, checksum, stated checksum
+    kReserveMemFind,     // text: name                         → value: phys, size
+    kQuery,              // args: what (Query), index          → values
     kCount,
 };
 
@@ -50,6 +57,7 @@ enum class Query : u64 {
     kTracker,         // → blocks, pages preserved by this kernel so far
     kKernel,          // → image phys, image size, generation
     kKexecMetadata,   // → kexecs before this kernel (kho-v3), 0 if nothing tells
+    kVmallocPages,    // slot << 32 | index → number of pages, then up to five of them from index on
     kPreservedBlock,  // index → phys, order: blocks of the incoming tracker, in walk order, ENOENT past the end
 };
 
@@ -101,6 +109,13 @@ inline constexpr OpInfo kOps[] = {
     {Op::kAbort, "abort"},
     {Op::kAddSubtree, "add_subtree"},
     {Op::kRetrieveSubtree, "retrieve_subtree"},
+    {Op::kVmallocAlloc, "vmalloc_alloc"},
+    {Op::kVmallocFree, "vmalloc_free"},
+    {Op::kVmallocPreserve, "vmalloc_preserve"},
+    {Op::kVmallocUnpreserve, "vmalloc_unpreserve"},
+    {Op::kVmallocRestore, "vmalloc_restore"},
+    {Op::kTestKhoSave, "test_kho_save"},
+    {Op::kTestKhoRestore, "test_kho_restore"},
     {Op::kReserveMemFind, "reserve_mem_find"},
     {Op::kQuery, "query"},
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The command ABI's receiving end: one handler an operation, found by number (model/command.hpp).
 #include "model/kernel.hpp"
+#include "model/kho/test_kho.hpp"
+#include "model/kho/vmalloc.hpp"
 #include "model/queries.hpp"
 
 namespace baton {
@@ -100,6 +102,46 @@ Errno retrieve_subtree(Kernel& k, const Command& c, Reply& r) {
     return Errno::kOk;
 }
 
+Errno vmalloc_alloc(Kernel& k, const Command& c, Reply& r) {
+    const u32 order = static_cast<u32>(c.args[1]);
+    const u32 flags = kVmAlloc | (order != 0 ? u32{kVmAllowHuge} : 0);
+    const auto slot = vm::alloc(k, c.args[0], {order}, flags);
+    if (!slot) return slot.error();
+    r.values[0] = *slot;
+    return Errno::kOk;
+}
+Errno vmalloc_free(Kernel& k, const Command& c, Reply&) { return errno_of(vm::free(k, static_cast<u32>(c.args[0]))); }
+Errno vmalloc_preserve(Kernel& k, const Command& c, Reply&) {
+    return errno_of(kho::vmalloc_blob::save(k, static_cast<u32>(c.args[0]), text_of(c)));
+}
+Errno vmalloc_unpreserve(Kernel& k, const Command& c, Reply&) {
+    return errno_of(kho::vmalloc_blob::drop(k, text_of(c)));
+}
+Errno vmalloc_restore(Kernel& k, const Command& c, Reply& r) {
+    const auto slot = kho::vmalloc_blob::load(k, text_of(c));
+    if (!slot) return slot.error();
+    r.values[0] = *slot;
+    return Errno::kOk;
+}
+
+Errno told(const Status& done, const kho::test_kho::Outcome& outcome, Reply& r) {
+    r.values[0] = outcome.folios;
+    r.values[1] = outcome.bytes;
+    r.values[2] = outcome.checksum;
+    r.values[3] = outcome.stated;
+    return errno_of(done);
+}
+Errno test_kho_save(Kernel& k, const Command& c, Reply& r) {
+    kho::test_kho::Outcome outcome{};
+    const Status done = kho::test_kho::save(k, c.args[0], outcome);
+    return told(done, outcome, r);
+}
+Errno test_kho_restore(Kernel& k, const Command&, Reply& r) {
+    kho::test_kho::Outcome outcome{};
+    const Status done = kho::test_kho::restore(k, outcome);
+    return told(done, outcome, r);
+}
+
 Errno reserve_mem_find(Kernel& k, const Command& c, Reply& r) {
     const ReserveMemEntry* e = reserve_mem::find(k, text_of(c));
     if (e == nullptr) return Errno::kENOENT;
@@ -132,6 +174,13 @@ constexpr Row kHandlers[] = {
     {Op::kAbort, abort},
     {Op::kAddSubtree, add_subtree},
     {Op::kRetrieveSubtree, retrieve_subtree},
+    {Op::kVmallocAlloc, vmalloc_alloc},
+    {Op::kVmallocFree, vmalloc_free},
+    {Op::kVmallocPreserve, vmalloc_preserve},
+    {Op::kVmallocUnpreserve, vmalloc_unpreserve},
+    {Op::kVmallocRestore, vmalloc_restore},
+    {Op::kTestKhoSave, test_kho_save},
+    {Op::kTestKhoRestore, test_kho_restore},
     {Op::kReserveMemFind, reserve_mem_find},
     {Op::kQuery, query},
 };

@@ -20,9 +20,9 @@ inline constexpr u64 kImageHeaderOffsetArm = 0x40;      // from the Image
 inline constexpr u64 kEntryOffsetX86 = 0x200;           // 64-bit entry, from the payload
 
 /// Decision D4: all kernels of one ISA and granule have the same size in memory, so that placements agree.
-inline constexpr u64 kImageSize = 256 * kKiB;
-inline constexpr u64 kKernelOffset = 0x30000;     // where the Kernel object lies in every image
-inline constexpr u64 kBootStackOffset = 0x3c000;  // 16 KiB, to the end of the image
+inline constexpr u64 kImageSize = 512 * kKiB;
+inline constexpr u64 kKernelOffset = 0x70000;     // where the Kernel object lies in every image
+inline constexpr u64 kBootStackOffset = 0x7c000;  // 16 KiB, to the end of the image
 inline constexpr u64 kKernelSizeMax = kBootStackOffset - kKernelOffset;
 
 struct ImageHeader {

@@ -18,6 +18,7 @@
 #include "model/mm/memblock.hpp"
 #include "model/mm/page_alloc.hpp"
 #include "model/mm/small.hpp"
+#include "model/mm/vm_area.hpp"
 #include "model/rules.hpp"
 
 namespace baton {
@@ -46,6 +47,7 @@ struct Kernel {
     Memblock memblock;
     PageAllocator pages;
     SmallAllocator small;
+    VmAreas vm_areas;
     KhoState kho;
     ReserveMem reserve_mem;
     KexecState kexec;

@@ -66,6 +66,15 @@ Errno kernel(const Kernel& k, u64, u64 (&v)[6]) {
 
 Errno kexec_metadata(const Kernel& k, u64, u64 (&v)[6]) { return answer(v, u64{k.kho.kexec_count}); }
 
+Errno vmalloc_pages(const Kernel& k, u64 where, u64 (&v)[6]) {
+    const VmArea* area = vm::find(k, static_cast<u32>(where >> 32));
+    const u64 index = where & ~u32{0};
+    if (area == nullptr || index >= area->pages) return Errno::kENOENT;
+    v[0] = area->pages;
+    for (u64 i = 0; i < 5 && index + i < area->pages; ++i) v[1 + i] = vm::page_at(k, *area, index + i).value;
+    return Errno::kOk;
+}
+
 Errno preserved_block(const Kernel& k, u64 index, u64 (&v)[6]) {
     const auto block = kho::incoming_block(k, index);
     if (!block) return block.error();
@@ -87,6 +96,7 @@ constexpr Row kReaders[] = {
     {Query::kTracker, tracker},
     {Query::kKernel, kernel},
     {Query::kKexecMetadata, kexec_metadata},
+    {Query::kVmallocPages, vmalloc_pages},
     {Query::kPreservedBlock, preserved_block},
 };
 

@@ -33,6 +33,7 @@ constexpr Rules k616 = {
     .round_scratch = false,
     .numa_split = false,
     .reserve_mem_at_initcall = false,
+    .vmalloc = false,
     .kexec_metadata = false,
 };
 
@@ -43,6 +44,7 @@ constexpr Rules k618 = [] {
     r.low1m_scratch_always = false;
     r.kho_scratch_strict_tail = true;
     r.kho_scratch_allows_zero = true;
+    r.vmalloc = true;
     return r;
 }();
 

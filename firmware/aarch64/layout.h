@@ -4,8 +4,8 @@
 #pragma once
 
 // The Kernel object, reached through the direct map only, and the boot stack, whose guard it therefore is.
-#define KERNEL_OFFSET 0x30000
-#define BOOT_STACK_OFFSET 0x3c000
+#define KERNEL_OFFSET 0x70000
+#define BOOT_STACK_OFFSET 0x7c000
 #define IMAGE_HEADER_OFFSET 0x40
 #define WINDOW_VA 0xffffffffc0000000
 #define WINDOW_PHYS 0x08000000

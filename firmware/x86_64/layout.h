@@ -3,8 +3,8 @@
 #pragma once
 
 // The Kernel object, reached through the direct map only, and the boot stack, whose guard it therefore is.
-#define KERNEL_OFFSET 0x30000
-#define BOOT_STACK_OFFSET 0x3c000
+#define KERNEL_OFFSET 0x70000
+#define BOOT_STACK_OFFSET 0x7c000
 #define IMAGE_HEADER_OFFSET 0x400
 #define ENTRY_OFFSET 0x200
 #define DIRECT_MAP_BASE 0xffff888000000000

@@ -44,7 +44,7 @@ enum class BadBoot : u64 {
 };
 
 /// Streams of platform::random that boot data for the next kernel draws from.
-enum RandomStream : u32 { kRandomRngSeed = 1, kRandomKaslrSeed = 2 };
+enum RandomStream : u32 { kRandomRngSeed = 1, kRandomKaslrSeed = 2, kRandomTestKho = 3 };
 
 /// What early boot learned. Strings and tables are copies: the bytes they came from may be reused later.
 struct BootInfo {

@@ -39,6 +39,18 @@ struct SetupDataKho {
 };
 static_assert(sizeof(SetupDataKho) == 32);
 
+/// A preserved vmalloc area (§2.5), embedded in its owner's blob.
+enum VmallocWireFlag : u32 { kVmallocAlloc = 1, kVmallocHuge = 2 };
+struct VmallocDescriptor {
+    PhysAddr first;  // chunk page
+    u32 total_pages;
+    u16 flags;  // VmallocWireFlag bits
+    u16 order;  // pages of each run, log2
+};
+static_assert(sizeof(VmallocDescriptor) == 16 && offsetof(VmallocDescriptor, flags) == 12);
+/// Chunk page of an area: u64 physical address of the next one (0 = end), then those of the runs, ended by the first 0.
+constexpr u64 vmalloc_entries_max(u64 page_size) { return page_size / sizeof(u64) - 1; }
+
 /// The `kexec-metadata` blob (§2.10), packed.
 inline constexpr u32 kKexecMetadataVersion = 1;
 struct [[gnu::packed]] KexecMetadata {

@@ -10,42 +10,10 @@
 #include <algorithm>
 
 #include "model/bits.hpp"
+#include "model/kho/tree_writer.hpp"
 
 namespace baton::kho {
 namespace {
-
-/// Threads one libfdt error through a sequence of calls: after the first failure nothing more is written.
-class TreeWriter {
-public:
-    TreeWriter(PhysAddr page, u64 page_size) : tree_(ram::write<u8>(page, page_size)) {
-        step(fdt_create(tree_, static_cast<int>(page_size)));
-        if (error_ == 0) step(fdt_finish_reservemap(tree_));
-    }
-    void begin(const char* name) {
-        if (error_ == 0) step(fdt_begin_node(tree_, name));
-    }
-    void string(const char* name, const char* value) {
-        if (error_ == 0) step(fdt_property_string(tree_, name, value));
-    }
-    void number(const char* name, u64 value) {
-        if (error_ == 0) step(fdt_property(tree_, name, &value, sizeof value));
-    }
-    void end() {
-        if (error_ == 0) step(fdt_end_node(tree_));
-    }
-    Result<u64> finish() {
-        if (error_ == 0) step(fdt_finish(tree_));
-        if (error_ != 0) return fail(Errno::kENOMEM);
-        const u64 bytes = fdt_totalsize(tree_);
-        platform::charge(Work::kFdtBytes, bytes);
-        return bytes;
-    }
-
-private:
-    void step(int result) { error_ = result; }
-    u8* tree_;
-    int error_ = 0;
-};
 
 /// Names in the Kernel object as C strings, ended even if somebody wrote over the NUL.
 template <std::size_t n>
@@ -60,10 +28,10 @@ Result<u64> write_root_fdt(PhysAddr page, u64 page_size, const RootFdt& root) {
     TreeWriter w(page, page_size);
     w.begin("");
     w.string("compatible", root.compatible);
-    w.number(kMapProperty, root.map.value);
+    w.value(kMapProperty, root.map.value);
     for (const KhoSubtree& subtree : root.subtrees) {
         w.begin(Terminated(subtree.name).text);
-        w.number(root.subtree_property, subtree.blob.value);
+        w.value(root.subtree_property, subtree.blob.value);
         w.end();
     }
     w.end();
@@ -77,8 +45,8 @@ Result<u64> write_memblock_fdt(PhysAddr page, u64 page_size, std::span<const Res
     for (const ReserveMemEntry& entry : entries) {
         w.begin(Terminated(entry.name).text);
         w.string("compatible", kReserveMemCompatible);
-        w.number("start", entry.start.value);
-        w.number("size", entry.size);
+        w.value("start", entry.start.value);
+        w.value("size", entry.size);
         w.end();
     }
     w.end();
@@ -101,13 +69,10 @@ FdtView open_incoming(const Kernel& k) {
     return open_fdt(in.fdt, std::min(in.fdt_size, geometry(k).page_size()));
 }
 
-std::optional<u64> u64_property(const void* tree, int node, const char* name) {
-    int bytes = 0;
-    const void* payload = fdt_getprop(tree, node, name, &bytes);
-    if (payload == nullptr || bytes != sizeof(u64)) return {};
-    u64 value = 0;
-    std::memcpy(&value, payload, sizeof value);
-    return value;
+const void* property_of_size(const void* tree, int node, const char* name, u64 bytes) {
+    int length = 0;
+    const void* payload = fdt_getprop(tree, node, name, &length);
+    return payload != nullptr && static_cast<u64>(length) == bytes ? payload : nullptr;
 }
 
 }  // namespace baton::kho

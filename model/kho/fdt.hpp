@@ -34,7 +34,19 @@ FdtView open_fdt(PhysAddr a, u64 capacity);
 /// The root FDT this kernel was handed, checked again (a device may have written it since).
 FdtView open_incoming(const Kernel& k);
 
-/// A property of exactly eight bytes, in native order.
-std::optional<u64> u64_property(const void* tree, int node, const char* name);
+/// The bytes of a property of exactly `bytes`; null for one of another size, or none.
+const void* property_of_size(const void* tree, int node, const char* name, u64 bytes);
+/// A property of exactly the size of T, in native order.
+template <ram_resident T>
+std::optional<T> property(const void* tree, int node, const char* name) {
+    const void* payload = property_of_size(tree, node, name, sizeof(T));
+    if (payload == nullptr) return {};
+    T value;
+    std::memcpy(&value, payload, sizeof value);
+    return value;
+}
+inline std::optional<u64> u64_property(const void* tree, int node, const char* name) {
+    return property<u64>(tree, node, name);
+}
 
 }  // namespace baton::kho

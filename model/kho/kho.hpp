@@ -42,6 +42,13 @@ struct KhoSubtree {
     PhysAddr blob;
 };
 
+/// A vmalloc area this kernel hands over by name (vmalloc.hpp).
+struct VmallocBlob {
+    char name[32];
+    PhysAddr page;  // begins with the descriptor; 0 = unused
+};
+inline constexpr u32 kVmallocBlobsMax = 8;
+
 struct KhoState {
     u32 enabled;      // kho= and everything needed for the outgoing side worked
     u32 is_kho_boot;  // an incoming handover was accepted, and its tracker could be read
@@ -61,6 +68,7 @@ struct KhoState {
     KhoTracker tracker;
     u32 subtree_count;
     u32 padding;
+    VmallocBlob vmalloc_blobs[kVmallocBlobsMax];
     KhoSubtree subtrees[kSubtreesMax];  // OutgoingKind::kFinalised: in order of addition
 };
 

@@ -119,11 +119,13 @@ private:
         if (poke.target.kind == PlaceKind::kRegion) needs_region(poke.target.region);
     }
 
-    void needs(const step::Alloc& alloc) {
-        if (const auto found = regions_.find(alloc.region); found != regions_.end())
-            wrong(fmt::format("region \"{}\" exists since step {}", alloc.region, found->second.step),
+    void needs_new(const std::string& name) {
+        if (const auto found = regions_.find(name); found != regions_.end())
+            wrong(fmt::format("region \"{}\" exists since step {}", name, found->second.step),
                   "give this one another name");
     }
+    void needs(const step::Alloc& alloc) { needs_new(alloc.region); }
+    void needs(const step::Vmalloc& area) { needs_new(area.region); }
     void needs(const step::Free& free) {
         const Region* region = needs_region(free.region);
         if (region != nullptr && region->reserved_by_name)
@@ -162,10 +164,16 @@ private:
         if (continued) life_ = pending_ != nullptr ? Life::kRunning : Life::kUnknown;
         const Step* done = continued ? pending_ : step_;
         pending_ = continued ? nullptr : pending_;
-        if (done == nullptr || step_->outcome.error) return;
+        if (done == nullptr) return;
+        if (step_->outcome.error) return failed(*done);
         std::visit([this](const auto& action) { happened(action); }, done->action);
     }
 
+    /// Of many blocks, those that could be had are there.
+    void failed(const Step& step) {
+        const auto* alloc = std::get_if<step::Alloc>(&step.action);
+        if (alloc != nullptr && alloc->count > 1) regions_.try_emplace(alloc->region, Region{number(), 0, false});
+    }
     void happened(const step::Boot& boot) {
         life_ = Life::kRunning;
         arrived(boot.kernel, boot.command_line);
@@ -174,6 +182,7 @@ private:
         const u64 block = alloc.kind == BlockKind::kPages ? alloc.pages : alloc.order.pages();
         regions_.try_emplace(alloc.region, Region{number(), block * alloc.count, false});
     }
+    void happened(const step::Vmalloc& area) { regions_.try_emplace(area.region, Region{number(), area.pages, false}); }
     void happened(const step::Free& free) {
         if (const auto found = regions_.find(free.region); found != regions_.end()) found->second.freed = number();
     }

@@ -63,6 +63,7 @@ private:
 
     // play_memory.cpp
     void play(const step::Alloc& a);
+    void play(const step::Vmalloc& a);
     void play(const step::Free& a);
     void play(const step::Fill& a);
     void play(const step::Preserve& a);
@@ -71,6 +72,9 @@ private:
     void play(const step::HostPoke& a);
     enum class Verb { kPreserve, kUnpreserve, kRestore };
     void play_range(Verb verb, const Range& range);
+    void play_area(Verb verb, const Range& range, Region& region);
+    /// Reads the page list of an area into the region's blocks.
+    void read_area(Region& region);
     /// The region, found in the kernel if it is a reserve_mem one that this kernel was not asked for yet.
     Region* region(std::string_view name);
     /// Where a place is now, and its size if it has one. Places in the next kernel's boot data exist only after the
@@ -88,6 +92,8 @@ private:
     void play(const step::Exec& a);
     void play(const step::SubtreeAdd& a);
     void play(const step::SubtreeGet& a);
+    void play(const step::TestKhoSave& a);
+    void play(const step::TestKhoRestore& a);
     void play(const step::Save& a);
     void play(const step::Load& a);
     void play(const step::Continue& a);

@@ -282,7 +282,10 @@ void Play::play(const step::SubtreeAdd& a) {
         const std::vector<Block> blocks = cut(*r, a.range, page_size());
         if (!blocks.empty()) blob = blocks[0].phys;
     }
-    send(Op::kAddSubtree, {blob.value, a.bytes.value_or(page_size())}, a.name);
+    for (u64 i = 0; i < a.count; ++i) {
+        const std::string name = a.count > 1 ? fmt::format("{}-{}", a.name, i) : a.name;
+        if (!send(Op::kAddSubtree, {blob.value, a.bytes.value_or(page_size())}, name)) return;
+    }
 }
 
 void Play::play(const step::SubtreeGet& a) {

@@ -43,9 +43,32 @@ void Play::play(const step::Alloc& a) {
     if (!r.blocks.empty()) regions_.push_back(std::move(r));
 }
 
+void Play::read_area(Region& r) {
+    r.blocks.clear();
+    for (u64 i = 0, pages = 1; i < pages; i += 5) {
+        const auto reply = ask(Query::kVmallocPages, u64{r.slot} << 32 | i);
+        if (!reply) return;
+        pages = reply->values[0];
+        for (u64 j = 0; j < 5 && i + j < pages; ++j) r.blocks.push_back({{reply->values[1 + j]}, 1});
+    }
+}
+
+void Play::play(const step::Vmalloc& a) {
+    const auto reply = send(Op::kVmallocAlloc, {a.pages, a.order.value});
+    if (!reply) return;
+    Region r{.name = a.region, .kind = BlockKind::kVmalloc, .slot = static_cast<u32>(reply->values[0])};
+    read_area(r);
+    r.original = r.blocks;
+    regions_.push_back(std::move(r));
+}
+
 void Play::play(const step::Free& a) {
     Region* r = region(a.region);
     if (r == nullptr) return;
+    if (r->kind == BlockKind::kVmalloc) {
+        send(Op::kVmallocFree, {r->slot});
+        return;
+    }
     const u64 kind = static_cast<u64>(r->kind == BlockKind::kFolio ? AllocKind::kFolio : AllocKind::kPages);
     for (const Block& b : r->blocks)
         if (!send(Op::kFree, {kind, b.phys.value, b.pages})) return;
@@ -74,14 +97,46 @@ void Play::play_range(Verb verb, const Range& range) {
             send(kPageOps[i], {range.at->value, range.pages.value_or(1)});
         return;
     }
-    const Region* r = region(range.region);
+    Region* r = region(range.region);
     if (r == nullptr) return;
+    if (r->kind == BlockKind::kVmalloc && !range.as) return play_area(verb, range, *r);
     const BlockKind kind = range.as.value_or(r->kind);
     for (const Block& b : cut(*r, range, page_size())) {
         const auto reply =
             kind == BlockKind::kFolio ? send(kFolioOps[i], {b.phys.value}) : send(kPageOps[i], {b.phys.value, b.pages});
         if (!reply) return;
     }
+}
+
+// An area is handed over under its own name.
+void Play::play_area(Verb verb, const Range& range, Region& r) {
+    if (!range.whole()) {
+        finding(*step_, fmt::format("{} is a vmalloc area, which is handed over as a whole", r.name),
+                "leave first and pages out, or say as = \"pages\"");
+        return;
+    }
+    if (verb != Verb::kRestore) {
+        send(verb == Verb::kPreserve ? Op::kVmallocPreserve : Op::kVmallocUnpreserve, {r.slot}, r.name);
+        return;
+    }
+    const auto reply = send(Op::kVmallocRestore, {}, r.name);
+    if (!reply) return;
+    r.slot = static_cast<u32>(reply->values[0]);
+    read_area(r);
+}
+
+void Play::play(const step::TestKhoSave& a) {
+    const auto reply = send(Op::kTestKhoSave, {a.bytes_max});
+    if (reply)
+        verified(fmt::format("test_kho: {} folios, {}, checksum {:#010x}", reply->values[0],
+                             size_text(reply->values[1]), reply->values[2]));
+}
+
+void Play::play(const step::TestKhoRestore&) {
+    const auto reply = send(Op::kTestKhoRestore);
+    if (reply)
+        verified(fmt::format("test_kho: {} folios, {}, checksum {:#010x} as stated", reply->values[0],
+                             size_text(reply->values[1]), reply->values[2]));
 }
 
 void Play::play(const step::Preserve& a) { play_range(Verb::kPreserve, a.range); }
@@ -110,6 +165,7 @@ PhysRange Play::resolve(const PlaceName& place) {
         case PlaceKind::kKhoFdt: return {k->kho.fdt, 0};
         case PlaceKind::kKhoScratchArray: return {k->kho.scratch, 0};
         case PlaceKind::kKhoFirstChunk: return {k->kho.first_chunk, 0};
+        case PlaceKind::kKhoRadixRoot: return {k->kho.tracker.radix_root, 0};
         case PlaceKind::kKexecList: return {{image.head & ~(page_size() - 1)}, 0};
         case PlaceKind::kSegment:
             if (place.segment >= std::min(image.segment_count, kKexecSegmentsMax)) return {};

@@ -94,9 +94,13 @@ std::vector<Block> cut(const Region& region, const Range& range, u64 page_size) 
 std::vector<u8> to_bytes(const std::vector<Region>& regions) {
     nlohmann::json all = nlohmann::json::array();
     for (const Region& r : regions) {
-        nlohmann::json one = {
-            {"name", r.name},     {"kind", static_cast<u32>(r.kind)},  {"reserve_mem", r.reserve_mem},
-            {"filled", r.filled}, {"blocks", nlohmann::json::array()}, {"original", nlohmann::json::array()}};
+        nlohmann::json one = {{"name", r.name},
+                              {"kind", static_cast<u32>(r.kind)},
+                              {"slot", r.slot},
+                              {"reserve_mem", r.reserve_mem},
+                              {"filled", r.filled},
+                              {"blocks", nlohmann::json::array()},
+                              {"original", nlohmann::json::array()}};
         for (const Block& b : r.blocks) one["blocks"].push_back({b.phys.value, b.pages});
         for (const Block& b : r.original) one["original"].push_back({b.phys.value, b.pages});
         all.push_back(std::move(one));
@@ -110,6 +114,7 @@ std::vector<Region> regions_from_bytes(std::span<const u8> bytes) {
     for (const auto& one : all) {
         Region r{.name = one.at("name"),
                  .kind = static_cast<BlockKind>(one.at("kind").get<u32>()),
+                 .slot = one.at("slot"),
                  .reserve_mem = one.at("reserve_mem"),
                  .filled = one.at("filled")};
         for (const auto& b : one.at("blocks")) r.blocks.push_back({{b.at(0).get<u64>()}, b.at(1).get<u64>()});

@@ -20,6 +20,7 @@ struct Block {
 struct Region {
     std::string name;
     BlockKind kind = BlockKind::kFolio;
+    u32 slot = 0;              // of a vmalloc area, in the running kernel; its blocks are single pages
     bool reserve_mem = false;  // of the kernel's command line; found anew after every boot
     std::vector<Block> blocks;
     std::vector<Block> original;  // where it was when it was allocated, or first found

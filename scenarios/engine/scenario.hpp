@@ -87,8 +87,9 @@ struct KernelSpec {
 
 // --- what steps work on ---------------------------------------------------------------------------------------------
 
-/// How blocks were, or are to be, preserved: as folios (one bit a block) or as runs of pages (split by address).
-enum class BlockKind : u32 { kFolio, kPages };
+/// How blocks were, or are to be, preserved: as folios (one bit a block), as runs of pages (split by address), or as
+/// the pages of one vmalloc area.
+enum class BlockKind : u32 { kFolio, kPages, kVmalloc };
 
 /// Memory a step works on: pages of a named region, or a bare physical address (negative tests).
 struct Range {
@@ -140,6 +141,12 @@ struct Alloc {
     u64 pages = 0;
     u64 count = 1;
 };
+/// A vmalloc area: `pages` pages in runs of 2^order.
+struct Vmalloc {
+    std::string region;
+    u64 pages = 0;
+    Order order;
+};
 struct Free {
     std::string region;
 };
@@ -170,6 +177,7 @@ struct SubtreeAdd {
     std::string name;
     Range range;               // its first address is the blob
     std::optional<u64> bytes;  // of the blob; nothing: one page
+    u64 count = 1;             // more: that many subtrees, called name-0, name-1, …
 };
 /// The blob's address must be the start of `range`, its size `bytes`, if they are given.
 struct SubtreeGet {
@@ -177,6 +185,11 @@ struct SubtreeGet {
     std::optional<Range> range;
     std::optional<u64> bytes;
 };
+/// lib/test_kho's outgoing and incoming half (docs/specs/kho.md §7).
+struct TestKhoSave {
+    u64 bytes_max = 0;
+};
+struct TestKhoRestore {};
 struct HostPoke {
     Poke poke;
 };
@@ -217,8 +230,9 @@ struct Expect {
     std::vector<std::string> no_log;
 };
 
-using Action = std::variant<Boot, Alloc, Free, Fill, Preserve, Unpreserve, Restore, Finalise, Abort, KexecFileLoad,
-                            KexecUnload, Exec, SubtreeAdd, SubtreeGet, HostPoke, Save, Load, Continue, Expect>;
+using Action = std::variant<Boot, Alloc, Vmalloc, Free, Fill, Preserve, Unpreserve, Restore, Finalise, Abort,
+                            KexecFileLoad, KexecUnload, Exec, SubtreeAdd, SubtreeGet, TestKhoSave, TestKhoRestore,
+                            HostPoke, Save, Load, Continue, Expect>;
 
 }  // namespace step
 

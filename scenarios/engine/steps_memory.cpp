@@ -18,6 +18,13 @@ step::Action parse_alloc(Fields& fields, const StepContext&) {
     alloc.count = fields.integer("count", 1, kCountMax).value_or(1);
     return alloc;
 }
+step::Action parse_vmalloc(Fields& fields, const StepContext&) {
+    step::Vmalloc area;
+    area.region = fields.name("region").value_or("");
+    area.pages = fields.integer("pages", 1, kPagesMax).value_or(1);
+    area.order = Order{static_cast<u32>(fields.integer("order", 0, kOrderMax).value_or(0))};
+    return area;
+}
 step::Action parse_free(Fields& fields, const StepContext&) { return step::Free{fields.name("region").value_or("")}; }
 step::Action parse_fill(Fields& fields, const StepContext&) { return step::Fill{fields.name("region").value_or("")}; }
 
@@ -33,6 +40,13 @@ std::span<const StepKind> memory_steps() {
           {"pages", "integer", "runs of this many pages"},
           {"count", "integer", "how many blocks; 1"}},
          parse_alloc},
+        {"vmalloc",
+         StepActor::kCommand,
+         "allocate a vmalloc area and give it a name",
+         {{"region", "name", "a new name", true},
+          {"pages", "integer", "how many pages", true},
+          {"order", "integer", "in runs of 2^order pages; 0"}},
+         parse_vmalloc},
         {"free",
          StepActor::kCommand,
          "free every block of a region",

@@ -7,7 +7,7 @@
 
 namespace baton::test {
 
-BareMachine::BareMachine(GeometryId id, PhysRange ram, Generation generation) : ram_(ram) {
+BareMachine::BareMachine(GeometryId id, PhysRange ram, Generation generation, u64 image_offset) : ram_(ram) {
     mapped_ = ram.end().value;
     void* p = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) throw std::runtime_error("mmap of the test machine's RAM failed");
@@ -23,7 +23,7 @@ BareMachine::BareMachine(GeometryId id, PhysRange ram, Generation generation) : 
     v.range_count = 1;
     sim::native_host = this;
 
-    const PhysAddr image = ram.start + 2 * kMiB;
+    const PhysAddr image = ram.start + image_offset;
     kernel_ = reinterpret_cast<Kernel*>(base_ + image.value + kKernelOffset);
     Kernel& k = *kernel_;
     k.magic = kKernelMagic;

@@ -19,9 +19,9 @@ namespace baton::test {
 
 class BareMachine : public sim::NativeHost {
 public:
-    /// RAM [start, start + bytes); the Kernel object lies at `kernel_at` (default: 1 MiB above start).
+    /// RAM [start, start + bytes); the image, with the Kernel object in it, lies `image_offset` bytes above start.
     explicit BareMachine(GeometryId geometry = GeometryId::kX86_64, PhysRange ram = {{0}, 256 * kMiB},
-                         Generation generation = Generation::k6_18);
+                         Generation generation = Generation::k6_18, u64 image_offset = 2 * kMiB);
     ~BareMachine() override;
 
     Kernel& kernel() { return *kernel_; }

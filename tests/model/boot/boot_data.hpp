@@ -98,7 +98,7 @@ inline void give(BareMachine& m, const Handover& h) {
     fdt_finish_reservemap(tree);
     fdt_begin_node(tree, "");
     fdt_property_string(tree, "compatible", "kho-v1");
-    fdt_property_u64(tree, kho::kMapProperty, 0);
+    fdt_property_u64(tree, kho::kMapProperty, 0x1000);  // any but 0, which is no map (B31)
     fdt_end_node(tree);
     fdt_finish(tree);
     poke(m, h.fdt, tree, sizeof(tree));

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "model/kho/fdt.hpp"
+#include "model/kho/test_kho.hpp"
 #include "tests/catch.hpp"
 #include "tests/model/kho/kho_machine.hpp"
 
@@ -15,6 +16,9 @@ using test::BlockSet;
 using test::KhoMachine;
 
 namespace {
+
+/// Where no capture has anything: placing its pages must not overwrite the kernel that reads them.
+constexpr u64 kImageOffset = 8 * kMiB;
 
 const std::string kFolder = std::string(BATON_SOURCE_DIR) + "/tests/data/linux-kho/";
 
@@ -66,7 +70,7 @@ TEST_CASE("kho capture: what real kernels preserved is what we reserve, and thei
     for (const char* folder : {"x86_64-6.16", "aarch64-6.16", "x86_64-6.18-test_kho", "aarch64-v2-radix"}) {
         CAPTURE(folder);
         const Capture capture(folder);
-        KhoMachine m(capture.geometry(), capture.ram(), capture.generation());
+        KhoMachine m(capture.geometry(), capture.ram(), capture.generation(), kImageOffset);
         capture.place();
         BlockSet reserved;
         m.on_site = [&](Site site, u64 phys, u64 order) {
@@ -97,7 +101,7 @@ TEST_CASE("kho capture: our writer makes the FDTs that real 6.16 and 6.18 kernel
     for (const char* folder : {"x86_64-6.16", "aarch64-6.16", "x86_64-6.18-test_kho"}) {
         CAPTURE(folder);
         const Capture capture(folder);
-        KhoMachine m(capture.geometry(), capture.ram(), capture.generation());
+        KhoMachine m(capture.geometry(), capture.ram(), capture.generation(), kImageOffset);
         capture.place();
         const PhysAddr fdt{number(capture.manifest["kho_fdt"])};
         const kho::FdtView theirs = kho::open_fdt(fdt, 4096);
@@ -117,5 +121,48 @@ TEST_CASE("kho capture: our writer makes the FDTs that real 6.16 and 6.18 kernel
         const auto size = kho::write_root_fdt(ours, 4096, {"kho-v1", "fdt", head, children});
         REQUIRE(size);
         CHECK(ram::equal(ours, theirs.tree, *size));
+    }
+}
+
+TEST_CASE("kho capture: test_kho's folios of real kernels come back with the orders of their list") {
+    for (const char* folder : {"x86_64-6.18-test_kho", "aarch64-v2-radix"}) {
+        CAPTURE(folder);
+        const Capture capture(folder);
+        KhoMachine m(capture.geometry(), capture.ram(), capture.generation(), kImageOffset);
+        capture.place();
+        const KhoIncoming incoming = capture.incoming();
+        m.boot("kho=on", &incoming);
+        Kernel& k = m.kernel();
+        const bool x86 = capture.geometry() == GeometryId::kX86_64;
+        kho::test_kho::Outcome outcome{};
+        // The capture has the list, not the folios' content: all come back, and the checksum is not what is stated.
+        CHECK(kho::test_kho::restore(k, outcome).error() == Errno::kEINVAL);
+        CHECK(outcome.folios == (x86 ? 10u : 8u));
+        CHECK(outcome.bytes == kMiB);
+        CHECK(outcome.stated == (x86 ? 0x01b885acu : 0x000398a6u));
+        CHECK(outcome.checksum == 0);
+        CHECK(m.warnings == 0);
+    }
+}
+
+TEST_CASE("kho capture: our test_kho writes the blob that real kernels wrote") {
+    for (const char* folder : {"x86_64-6.18-test_kho", "aarch64-v2-radix"}) {
+        CAPTURE(folder);
+        const Capture capture(folder);
+        KhoMachine m(capture.geometry(), capture.ram(), capture.generation(), kImageOffset);
+        capture.place();
+        const KhoIncoming incoming = capture.incoming();
+        m.boot("", &incoming);
+        const auto theirs = kho::retrieve_subtree(m.kernel(), "kho_test");
+        REQUIRE(theirs);
+        const bool x86 = capture.geometry() == GeometryId::kX86_64;
+        const kho::VmallocDescriptor list{{x86 ? 0x21d000u : 0x40df0000u}, 1, 1, 0};
+        const kho::test_kho::Outcome outcome{
+            .folios = x86 ? 10u : 8u, .bytes = 0, .checksum = x86 ? 0x01b885acu : 0x000398a6u, .stated = 0};
+        const PhysAddr ours{m.ram().start + 32 * kMiB};
+        const auto size = kho::test_kho::write_blob(ours, 8192, outcome, list);
+        REQUIRE(size);
+        CHECK(*size == 240);
+        CHECK(ram::equal(ours, ram::read<u8>(theirs->phys, *size), *size));
     }
 }

@@ -24,8 +24,8 @@ class KhoMachine : public BareMachine {
 public:
     /// The kernel has the defects that its generation shipped with.
     explicit KhoMachine(GeometryId geometry = GeometryId::kX86_64, PhysRange ram = {{0}, 256 * kMiB},
-                        Generation generation = Generation::k6_18)
-        : BareMachine(geometry, ram, generation) {
+                        Generation generation = Generation::k6_18, u64 image_offset = 2 * kMiB)
+        : BareMachine(geometry, ram, generation, image_offset) {
         kernel().config.defects[0] = generation_defects(generation);
     }
 

@@ -63,7 +63,7 @@ TEST_CASE("report_text: what was handed over, where it landed, what was verified
           "    root FDT       0x000000001fc00000\n"
           "    subtree        0x000000001fc01000 memblock\n"
           "    scratch        0x000000001e000000 16 MiB\n"
-          "    kernel         0x000000001e200000 256 KiB\n"
+          "    kernel         0x000000001e200000 512 KiB\n"
           "  verified\n"
           "    oops: 4 MiB intact at 0x000000001f800000\n"
           "  work (times: profile generic)\n"
