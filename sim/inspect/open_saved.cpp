@@ -74,7 +74,7 @@ void choose_handover(Source& out, const Kernel& k, const Geometry& g) {
 Source open_saved_machine(const std::filesystem::path& file) {
     std::shared_ptr<Machine> machine;
     try {
-        machine = Machine::load(file, 0).machine;
+        machine = Machine::load(file, {}).machine;
     } catch (const SaveError& e) {
         throw InputError("", e.what());
     }
