@@ -27,6 +27,14 @@ void pattern(u64 seed, PhysAddr page, std::string_view region, std::span<u8> out
     }
 }
 
+void expected_content(u64 seed, PhysAddr page, const Region& region, std::span<u8> out) {
+    if (!region.captured) return pattern(seed, page, region.name, out);
+    for (std::size_t i = 0; i + 8 <= out.size(); i += 8) {
+        const u64 word = sim::pattern_word(page + i);
+        std::memcpy(out.data() + i, &word, sizeof(word));
+    }
+}
+
 namespace {
 
 // Calls f(page, address the pattern was made for) for every page, until it returns false.
@@ -64,7 +72,7 @@ std::optional<Difference> first_difference(sim::Machine& machine, const Region& 
     std::vector<u8> was(page_size);
     std::optional<Difference> found;
     for_each_page(region, page_size, [&](PhysAddr page, PhysAddr key) {
-        pattern(machine.config().seed, key, region.name, was);
+        expected_content(machine.config().seed, key, region, was);
         if (!machine.read(page, is)) {
             found = Difference{page, 0, was[0]};
             return false;
@@ -94,9 +102,13 @@ std::vector<Block> cut(const Region& region, const Range& range, u64 page_size) 
 std::vector<u8> to_bytes(const std::vector<Region>& regions) {
     nlohmann::json all = nlohmann::json::array();
     for (const Region& r : regions) {
-        nlohmann::json one = {
-            {"name", r.name},     {"kind", static_cast<u32>(r.kind)},  {"reserve_mem", r.reserve_mem},
-            {"filled", r.filled}, {"blocks", nlohmann::json::array()}, {"original", nlohmann::json::array()}};
+        nlohmann::json one = {{"name", r.name},
+                              {"kind", static_cast<u32>(r.kind)},
+                              {"reserve_mem", r.reserve_mem},
+                              {"filled", r.filled},
+                              {"captured", r.captured},
+                              {"blocks", nlohmann::json::array()},
+                              {"original", nlohmann::json::array()}};
         for (const Block& b : r.blocks) one["blocks"].push_back({b.phys.value, b.pages});
         for (const Block& b : r.original) one["original"].push_back({b.phys.value, b.pages});
         all.push_back(std::move(one));
@@ -111,7 +123,8 @@ std::vector<Region> regions_from_bytes(std::span<const u8> bytes) {
         Region r{.name = one.at("name"),
                  .kind = static_cast<BlockKind>(one.at("kind").get<u32>()),
                  .reserve_mem = one.at("reserve_mem"),
-                 .filled = one.at("filled")};
+                 .filled = one.at("filled"),
+                 .captured = one.at("captured")};
         for (const auto& b : one.at("blocks")) r.blocks.push_back({{b.at(0).get<u64>()}, b.at(1).get<u64>()});
         for (const auto& b : one.at("original")) r.original.push_back({{b.at(0).get<u64>()}, b.at(1).get<u64>()});
         out.push_back(std::move(r));
