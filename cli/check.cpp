@@ -12,6 +12,7 @@
 namespace baton::cli {
 
 Exit check(const CheckArguments& arguments) {
+    if (!arguments.fit.machine.empty()) return check_machine(arguments.fit, arguments.json);
     scenarios::FoundFiles found = scenarios::find_scenarios(arguments.paths);
     std::vector<scenarios::Diagnostic> diagnostics = std::move(found.diagnostics);
     nlohmann::ordered_json out;

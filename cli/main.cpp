@@ -57,6 +57,7 @@ public:
         add_gdb();
         add_inspect();
         add_diff();
+        add_export();
         CLI::App* help = app_.add_subcommand("help", "Explain a verb");
         help->add_option("VERB", help_verb_, "which one; all if left out");
         help->callback([this] { verb_ = [this] { return show_help(); }; });
@@ -110,10 +111,31 @@ private:
         verb->callback([this] { verb_ = [this] { return list(list_); }; });
     }
     void add_check() {
-        CLI::App* verb = app_.add_subcommand("check", "Say what is wrong with scenarios, without running them");
-        verb->add_option("FILE|DIR", check_.paths, "scenario files, and folders of them")->required();
+        CLI::App* verb = app_.add_subcommand("check",
+                                             "Say what is wrong with scenarios, without running them;\n"
+                                             "or what fits on a machine, with --machine M --fit");
+        CLI::Option* paths = verb->add_option("FILE|DIR", check_.paths, "scenario files, and folders of them");
+        FitArguments& f = check_.fit;
+        CLI::Option* machine = verb->add_option("--machine", f.machine,
+                                                "a machine: /proc/iomem, an e820 listing or dmesg, a device tree, a "
+                                                "capture");
+        machine->excludes(paths);
+        const auto about = [&](const char* name, std::string& value, const char* meaning) {
+            return verb->add_option(name, value, meaning)->needs(machine);
+        };
+        verb->add_flag("--fit", f.fit, "does the next kernel fit into its scratch, and what would?")->needs(machine);
+        about("--arch", f.arch, "the machine's architecture, where its map does not tell");
+        about("--generation", f.generation, "of the kernels (`baton list --generations`)");
+        about("--cma-align", f.cma_align, "alignment of scratch areas; the architecture's pageblock if left out");
+        CLI::Option* image = about("--image", f.image, "the next kernel: a bzImage or an AArch64 Image");
+        about("--image-size", f.image_size, "the next kernel's size in memory")->excludes(image);
+        about("--initrd", f.initrd, "its initrd: a size or a file");
+        about("--scratch", f.scratch, "the kho_scratch= value: low,global,node or N%; the default if left out");
+        verb->callback([this, paths, machine] {
+            if (paths->empty() && machine->empty()) throw CLI::RequiredError("FILE|DIR or --machine");
+            verb_ = [this] { return check(check_); };
+        });
         add_json(verb, check_.json);
-        verb->callback([this] { verb_ = [this] { return check(check_); }; });
     }
     void add_points() {
         CLI::App* verb = app_.add_subcommand("points", "List the schedule points: where things can happen");
@@ -175,6 +197,19 @@ private:
         add_json(verb, diff_.json);
         verb->callback([this] { verb_ = [this] { return diff(diff_); }; });
     }
+    void add_export() {
+        CLI::App* verb =
+            app_.add_subcommand("export", "Write a handover as a capture, for a real kernel or for `boot`");
+        verb->add_option("FILE", export_.run.file, "a scenario, or a machine that one saved")->required();
+        verb->add_option("--out", export_.out, "the folder to make")->required();
+        verb->add_option("--hop", export_.hop, "which kexec of the scenario, from 1; the first if left out");
+        verb->add_option("--name", export_.name, "of the capture; from the file's name if left out");
+        verb->add_option("--arch", export_.run.arch, "the machine's architecture; the scenario's first if left out");
+        verb->add_option("--seed", export_.run.seed, "instead of what the scenario says");
+        verb->add_flag("--guest", export_.guest, "play the scenario as machine code; the handover is the same");
+        add_json(verb, export_.json);
+        verb->callback([this] { verb_ = [this] { return export_handover(export_); }; });
+    }
 
     Exit show_help() {
         if (help_verb_.empty()) return print(app_.help(), Exit::kPass);
@@ -194,6 +229,7 @@ private:
     GdbArguments gdb_;
     InspectArguments inspect_;
     DiffArguments diff_;
+    ExportArguments export_;
     std::string help_verb_;
     std::function<Exit()> verb_;
 };

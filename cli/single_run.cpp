@@ -77,7 +77,7 @@ std::optional<SingleRun> choose_run(const RunChoice& choice, std::vector<Diagnos
     if (!parsed.scenario) return std::nullopt;
     scenarios::MachineMatrix matrix = parsed.scenario->machine;
     if (arch != nullptr) std::erase_if(matrix.archs, [&](GeometryId g) { return g != arch->id; });
-    matrix.targets = {scenarios::Target::kGuest};
+    matrix.targets = {choice.guest ? scenarios::Target::kGuest : scenarios::Target::kNative};
     if (seed) matrix.seeds = {*seed};
     const std::vector<scenarios::Cell> cells = scenarios::expand(matrix);
     if (cells.empty()) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// One scenario on one guest machine, up to a point: what `baton trace` and `baton gdb` are about.
+// One scenario on one machine, up to a point: what `baton trace`, `baton gdb` and `baton export` are about.
 #pragma once
 
 #include <optional>
@@ -27,8 +27,8 @@ struct PointArgument {
 };
 std::optional<PointArgument> parse_point(std::string_view text, std::vector<scenarios::Diagnostic>& diagnostics);
 
-/// The first machine of the scenario's matrix, as a guest; `arch` and `seed` choose another. Nothing, and `exit` says
-/// what to exit with, if the scenario or a choice is wrong.
+/// The first machine of the scenario's matrix, on the target of the choice; `arch` and `seed` choose another. Nothing,
+/// and `exit` says what to exit with, if the scenario or a choice is wrong.
 std::optional<SingleRun> choose_run(const RunChoice& choice, std::vector<scenarios::Diagnostic>& diagnostics,
                                     Exit& exit);
 

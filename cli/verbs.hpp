@@ -47,11 +47,25 @@ struct TopicInfo {
 /// What `baton list --NAME` prints beside scenarios.
 std::vector<TopicInfo> list_topics();
 
+/// What `baton check --machine` was asked; sizes are quantities.
+struct FitArguments {
+    std::string machine;  // file of a memory map; empty: scenarios are checked
+    bool fit = false;
+    std::string arch;
+    std::string generation;
+    std::string cma_align;
+    std::string image;       // file
+    std::string image_size;  // or a size
+    std::string initrd;      // size or file
+    std::string scratch;
+};
 struct CheckArguments {
     std::vector<std::string> paths;
+    FitArguments fit;
     bool json = false;
 };
 Exit check(const CheckArguments& arguments);
+Exit check_machine(const FitArguments& arguments, bool json);
 
 struct PointsArguments {
     bool json = false;
@@ -63,6 +77,7 @@ struct RunChoice {
     std::string file;
     std::string arch;  // empty: the scenario's first
     std::string seed;  // a quantity; empty likewise
+    bool guest = true;
 };
 
 struct TraceArguments {
@@ -73,6 +88,16 @@ struct TraceArguments {
     bool json = false;
 };
 Exit trace(const TraceArguments& arguments);
+
+struct ExportArguments {
+    RunChoice run;     // a scenario, or a saved machine
+    std::string out;   // folder
+    std::string hop;   // from 1; empty: the first
+    std::string name;  // of the capture; empty: from the file's name
+    bool guest = false;
+    bool json = false;
+};
+Exit export_handover(const ExportArguments& arguments);
 
 struct GdbArguments {
     RunChoice run;

@@ -46,11 +46,11 @@ static_assert(sizeof(PortRecord) == 64 && offsetof(PortRecord, result) == 56);
 /// its claims on RAM against it, as a native kernel does; nothing else may be made to depend on it: memory is what the
 /// boot protocol says.
 struct PortRam {
-    static constexpr u64 kRangesMax = 4;
+    static constexpr u64 kRangesMax = 32;
     u64 count;
     PhysRange ranges[kRangesMax];
 };
-static_assert(sizeof(PortRam) == 72);
+static_assert(sizeof(PortRam) == 520);
 
 /// Physical places, outside RAM (decision D21). The window [base, base + size) is mapped by every kernel at
 /// `window_va(isa)`, data, never executable. Its first half is memory, the rest (the doorbell, device registers) MMIO.

@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "model/kernel.hpp"
+#include "model/port.hpp"
+#include "sim/boot/captured.hpp"
 #include "sim/boot/loader.hpp"
 #include "sim/guest/runner.hpp"
 #include "sim/monitor.hpp"
@@ -20,11 +22,19 @@
 namespace baton::sim {
 namespace {
 inline constexpr u64 kFilledRamMax = 4 * kGiB;
+inline constexpr u64 kBlocksKept = 1u << 24;
+
+MachineMap map_of(const MachineConfig& config) {
+    const Isa isa = geometry_of(config.geometry).isa;
+    if (!config.map) return {isa, config.ram_bytes};
+    if (config.map->isa != isa) throw MachineError(config.map->name + ": a map for another ISA than the machine");
+    return *config.map;
 }
+}  // namespace
 
 Machine::Machine(const MachineConfig& config)
     : config_(config),
-      map_(geometry_of(config.geometry).isa, config.ram_bytes),
+      map_(map_of(config)),
       memory_(map_.ram),
       hasher_(memory_),
       snapshots_(memory_),
@@ -32,7 +42,13 @@ Machine::Machine(const MachineConfig& config)
     config_.budget = config.budget.or_else({StepBudget::kCalls, StepBudget::kInstructions});
     const Isa isa = geometry_of(config.geometry).isa;
     Services& services = *this;
+    config_.map.reset();
+    config_.ram_bytes = map_.ram_bytes;
     if (config.target == Target::kGuest) {
+        if (const auto in_the_way = ram_in_port_window(map_))
+            throw MachineError(fmt::format(
+                "{}: guests talk to the simulator through [{:#x}, {:#x}), where this machine has RAM", map_.name,
+                port_map(isa).window.value, port_map(isa).window.value + port_map(isa).window_bytes));
         auto guest = std::make_unique<GuestRunner>(isa, services, memory_,
                                                    GuestConfig{.budget_instructions = config_.budget.instructions});
         guest_ = guest.get();
@@ -42,7 +58,7 @@ Machine::Machine(const MachineConfig& config)
     }
     if (config.fill != 0) {
         // A pattern has to be written, so this RAM is not sparse.
-        if (config.ram_bytes > kFilledRamMax) throw MachineError("a machine with a fill has at most 4 GiB of RAM");
+        if (map_.ram_bytes > kFilledRamMax) throw MachineError("a machine with a fill has at most 4 GiB of RAM");
         memory_.fill_pattern(config.fill);
     }
     ledger_.set_page_size(geometry().page_size());
@@ -71,6 +87,18 @@ Outcome Machine::boot(const ImageFile& image, std::string_view command_line, std
     const LoadedBoot loaded = load_for_boot(map_, memory_, image, command_line, initrd);
     start_image_ = loaded.image;
     start_argument_ = loaded.argument;
+    start_tables_ = loaded.tables;
+    return go(Pending::kStart);
+}
+
+Outcome Machine::boot_captured(const Capture& capture, const ImageFile& image,
+                               std::optional<std::string_view> command_line) {
+    const CapturedBoot boot = load_captured(map_, memory_, capture, image, command_line);
+    for (const std::string& note : boot.notes) events_.note(LogLevel::kInfo, "capture: " + note, ledger_.now_ns());
+    start_image_ = boot.loaded.image;
+    start_argument_ = boot.loaded.argument;
+    start_tables_ = boot.loaded.tables;
+    sender_generation_ = image.header().generation;
     return go(Pending::kStart);
 }
 
@@ -102,7 +130,7 @@ Outcome Machine::go(Pending what) {
     pending_ = what;
     remember_instant();
     switch (what) {
-        case Pending::kStart: return settle(runner_->start(start_image_, start_argument_));
+        case Pending::kStart: return settle(runner_->start(start_image_, start_argument_, start_tables_));
         case Pending::kCommand:
             if (!parked_) {
                 // A restored native machine has no kernel on a stack yet: its command loop begins and waits. That of a
@@ -170,11 +198,15 @@ Outcome Machine::settle(Stop stop) {
 
 void Machine::enter_kernel(PhysAddr image, u64 argument) {
     const Geometry& g = geometry();
+    deserialised_.clear();
     const auto boot = read_boot_handover(g.isa, {argument}, reader());
     kernel_ = image + kKernelOffset;
     initrd_ = boot ? boot->initrd : PhysRange{};
     if (sender_generation_ == 0) return;  // a cold boot: nobody handed anything over
     SeenHandover seen;
+    seen.sender = static_cast<Generation>(sender_generation_);
+    seen.image = image;
+    seen.argument = {argument};
     if (boot && boot->fdt.value != 0) {
         seen.boot = *boot;
         seen.handover = read_handover(*boot, g, rules_for(static_cast<Generation>(sender_generation_)), reader());
@@ -303,6 +335,8 @@ SiteAction Machine::at(Site site, u64 arg0, u64 arg1) {
     // An exception cannot cross the kernel's stack: it waits on the machine's side of the switch.
     try {
         if (site == Site::kKernelEntry) enter_kernel({arg0}, arg1);
+        if (site == Site::kKhoDeserialiseBlock && deserialised_.size() < kBlocksKept)
+            deserialised_.push_back({{arg0}, {static_cast<u32>(arg1)}});
         for (const RecordedWrite& w : replayed_writes_)
             if (w.at == position_) host_write(w.to, w.bytes);
         for (std::size_t i = 0; i < actions_.size(); ++i)

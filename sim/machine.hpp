@@ -19,6 +19,7 @@
 
 #include "model/command.hpp"
 #include "model/geometry.hpp"
+#include "sim/capture/capture.hpp"
 #include "sim/events/event_log.hpp"
 #include "sim/handover/handover.hpp"
 #include "sim/image/image_file.hpp"
@@ -44,7 +45,8 @@ class Monitor;
 struct MachineConfig {
     GeometryId geometry = GeometryId::kX86_64;
     Target target = Target::kNative;
-    u64 ram_bytes = 512 * kMiB;
+    u64 ram_bytes = 512 * kMiB;     // of a built-in machine
+    std::optional<MachineMap> map;  // of a described one
     u64 seed = 0;
     u8 fill = 0;  // what RAM holds at power-on
     StepBudget budget;
@@ -76,8 +78,11 @@ using FrameHashes = std::map<u64, Hash128>;
 /// What crossed a kexec, seen from outside at the first line of the next kernel.
 struct SeenHandover {
     BootHandover boot;
-    Handover handover;  // empty when no KHO data was passed
-    std::string hash;   // handover_hash; empty likewise
+    Handover handover;                      // empty when no KHO data was passed
+    std::string hash;                       // handover_hash; empty likewise
+    Generation sender = Generation::k6_18;  // of the kernel that wrote it
+    PhysAddr image;                         // of the kernel that received it
+    PhysAddr argument;                      // what the boot protocol passed: zero page or device tree
 };
 
 class Machine final : private Services {
@@ -96,6 +101,9 @@ public:
 
     /// Power-on: the boot loader places the image (decision D26). Throws LoaderError for what cannot be placed.
     Outcome boot(const ImageFile& image, std::string_view command_line, std::span<const u8> initrd);
+    /// Power-on in the middle of a handover: RAM as a capture says, and the image where the captured kernel began. What
+    /// is not as captured is noted in the event log. Throws LoaderError, InputError.
+    Outcome boot_captured(const Capture& capture, const ImageFile& image, std::optional<std::string_view> command_line);
     /// One command; Op::kExec ends as kBooted of the next kernel. The kernel must be waiting.
     Outcome command(Op op, std::initializer_list<u64> args = {}, std::string_view text = {});
     /// A command of the observer, not of the scenario: its work is not in the ledger.
@@ -129,6 +137,9 @@ public:
     const EventLog& events() const { return events_; }
     /// Of the last hop; nothing before the first exec.
     const std::optional<SeenHandover>& handover() const { return handover_; }
+    /// The blocks that the running kernel has reserved because they were handed over, in its order; of a machine that
+    /// was loaded from a file, those since then.
+    const std::vector<HandoverBlock>& deserialised() const { return deserialised_; }
     /// Where the running kernel was told its initrd lies; size 0 = none.
     PhysRange initrd() const { return initrd_; }
     bool last_jump_swapped() const { return jump_.three_way_swap; }
@@ -225,12 +236,14 @@ private:
     Pending pending_ = Pending::kNone;
     PhysAddr start_image_;
     u64 start_argument_ = 0;
+    EntryTables start_tables_;
     platform::Jump jump_;
     PhysAddr kernel_;  // Kernel object; 0 = none
     PhysAddr root_;
     PhysRange initrd_;
     u32 sender_generation_ = 0;
     std::optional<SeenHandover> handover_;
+    std::vector<HandoverBlock> deserialised_;
     std::map<u32, Random> randoms_;
     bool parked_ = false;  // the waiting kernel's command loop is on the runner's stack, or in the guest's RAM
 

@@ -9,6 +9,7 @@
 #include "model/kernel.hpp"
 #include "sim/cpu/engine.hpp"
 #include "sim/machine.hpp"
+#include "sim/map_file/map_file.hpp"
 
 namespace baton::sim {
 namespace {
@@ -23,6 +24,39 @@ void put_range(ByteWriter& to, PhysRange r) {
 PhysRange get_range(ByteReader& from) {
     const PhysAddr start{from.get<u64>()};
     return {start, from.get<u64>()};
+}
+
+void put_map(ByteWriter& to, const MachineMap& map) {
+    to.put(map.ram_bytes);
+    to.put_string(map.name);
+    to.put(u64{map.entries.size()});
+    for (const MemoryMapEntry& e : map.entries) {
+        put_range(to, {e.start, e.size});
+        to.put(e.type);
+        to.put(e.nid);
+    }
+    to.put(u64{map.reserved.size()});
+    for (const PhysRange& r : map.reserved) put_range(to, r);
+    to.put(u64{map.device_tree.size()});
+    to.put_bytes(map.device_tree);
+}
+
+// A built-in machine is made from its size, so that its map is this build's.
+MachineMap get_map(ByteReader& from, Isa isa) {
+    const u64 ram_bytes = from.get<u64>();
+    FirmwareMap firmware{.name = from.get_string(), .isa = isa, .entries = {}, .reserved = {}, .device_tree = {}};
+    std::vector<MapLine> lines;
+    for (u64 n = from.get_count(2 * sizeof(u64)); n != 0; --n) {
+        const PhysRange r = get_range(from);
+        const u32 type = from.get<u32>();
+        lines.push_back({0, 0, {r.start, r.size, type, from.get<u32>()}});
+    }
+    firmware.entries = checked_entries(firmware.name, std::move(lines));
+    for (u64 n = from.get_count(2 * sizeof(u64)); n != 0; --n) firmware.reserved.push_back(get_range(from));
+    const auto tree = from.get_bytes(from.get<u64>());
+    firmware.device_tree.assign(tree.begin(), tree.end());
+    if (firmware.name.empty()) return {isa, ram_bytes};
+    return {isa, std::move(firmware)};
 }
 
 void put_jump(ByteWriter& to, const platform::Jump& j) {
@@ -55,13 +89,15 @@ SiteHit get_hit(ByteReader& from) {
 
 void Machine::put_state(ByteWriter& to) const {
     to.put(static_cast<u32>(config_.target));
-    to.put(config_.ram_bytes);
+    put_map(to, map_);
     to.put(config_.fill);
     to.put(config_.budget.calls);
     to.put(static_cast<u32>(state_));
     to.put(static_cast<u32>(pending_));
     to.put(start_image_.value);
     to.put(start_argument_);
+    to.put(start_tables_.root.value);
+    to.put(start_tables_.gdt.value);
     put_jump(to, jump_);
     to.put(kernel_.value);
     to.put(root_.value);
@@ -86,6 +122,8 @@ void Machine::get_state(ByteReader& from) {
     pending_ = static_cast<Pending>(pending);
     start_image_ = {from.get<u64>()};
     start_argument_ = from.get<u64>();
+    start_tables_.root = {from.get<u64>()};
+    start_tables_.gdt = {from.get<u64>()};
     jump_ = get_jump(from);
     kernel_ = {from.get<u64>()};
     root_ = {from.get<u64>()};
@@ -219,13 +257,15 @@ Machine::Loaded Machine::load(const std::filesystem::path& path, const StepBudge
     const u32 target = state.get<u32>();
     if (target > static_cast<u32>(Target::kGuest)) state.fail("is of a target that does not exist");
     config.target = static_cast<Target>(target);
-    config.ram_bytes = state.get<u64>();
-    config.fill = state.get<u8>();
-    config.budget = budget.or_else({state.get<u64>(), 0});
     std::unique_ptr<Machine> machine;
     try {
+        config.map = get_map(state, geometry_of(header.geometry).isa);
+        config.fill = state.get<u8>();
+        config.budget = budget.or_else({state.get<u64>(), 0});
         machine = std::make_unique<Machine>(config);
     } catch (const MachineError& e) {
+        throw SaveError(path.string() + ": " + e.what());
+    } catch (const InputError& e) {
         throw SaveError(path.string() + ": " + e.what());
     }
     file.load_ram(machine->memory_);

@@ -4,6 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "model/bits.hpp"
+#include "model/port.hpp"
+#include "sim/memory/physical_memory.hpp"
 
 namespace baton::sim {
 namespace {
@@ -35,7 +40,52 @@ void aarch64_map(MachineMap& m) {
     m.entries = {entry(kRamBaseArm.value, kRamBaseArm.value + m.ram_bytes, MemoryType::kRam)};
 }
 
+// Every frame that holds a byte of RAM, in as few runs as there are.
+std::vector<PhysRange> ram_frames(const std::vector<MemoryMapEntry>& entries) {
+    std::vector<PhysRange> runs;
+    for (const MemoryMapEntry& e : entries) {
+        if (e.type != static_cast<u32>(MemoryType::kRam)) continue;
+        const PhysAddr start = align_down(e.start, kFrameSize);
+        const PhysAddr end{align_up(e.start.value + e.size, kFrameSize)};
+        if (!runs.empty() && start <= runs.back().end())
+            runs.back().size = std::max(runs.back().end(), end) - runs.back().start;
+        else
+            runs.push_back({start, end - start});
+    }
+    return runs;
+}
+
 }  // namespace
+
+MachineMap::MachineMap(Isa machine_isa, FirmwareMap firmware)
+    : isa(machine_isa),
+      ram_bytes(0),
+      entries(std::move(firmware.entries)),
+      reserved(std::move(firmware.reserved)),
+      device_tree(std::move(firmware.device_tree)),
+      name(firmware.name.empty() ? "memory map" : std::move(firmware.name)) {
+    const auto refuse = [this](std::string why) { throw MachineError(fmt::format("{}: {}", name, why)); };
+    if (firmware.isa && *firmware.isa != isa)
+        refuse(fmt::format("the map of an {} machine", *firmware.isa == Isa::kX86_64 ? "x86_64" : "aarch64"));
+    if (entries.size() > kMemoryMapMax)
+        refuse(fmt::format("{} entries; a kernel is told of {} at most", entries.size(), kMemoryMapMax));
+    for (const MemoryMapEntry& e : entries)
+        if (e.type == static_cast<u32>(MemoryType::kRam) && e.start.value + e.size > PhysicalMemory::kAddressEnd)
+            refuse(fmt::format("RAM at {:#x} ends above {} TiB", e.start.value, PhysicalMemory::kAddressEnd / kTiB));
+    ram = ram_frames(entries);
+    if (ram.empty()) refuse("there is no RAM in it");
+    if (ram.size() > platform::RamView::kRangesMax)
+        refuse(fmt::format("RAM in {} runs; a machine has {} at most", ram.size(), platform::RamView::kRangesMax));
+    for (const PhysRange& r : ram) ram_bytes += r.size;
+    if (ram_bytes > kRamBytesMax) refuse(fmt::format("{} TiB of RAM at most", kRamBytesMax / kTiB));
+}
+
+std::optional<PhysRange> ram_in_port_window(const MachineMap& map) {
+    const PortMap& port = port_map(map.isa);
+    for (const PhysRange& r : map.ram)
+        if (r.overlaps({port.window, port.window_bytes})) return r;
+    return std::nullopt;
+}
 
 MachineMap::MachineMap(Isa machine_isa, u64 bytes_of_ram) : isa(machine_isa), ram_bytes(bytes_of_ram) {
     if (ram_bytes < kRamBytesMin || ram_bytes > kRamBytesMax)

@@ -115,6 +115,14 @@ struct Stop {
     Fault fault;
 };
 
+/// x86-64 is entered in long mode, so a boot loader makes tables too (specs/boot.md §7): an identity map, the root page
+/// first, and a page with a GDT behind it. The defaults are the cold boot's (decision D26). Nothing on AArch64.
+struct EntryTables {
+    PhysAddr root{0x92000};
+    PhysAddr gdt{0x96000};
+    PhysRange range() const { return {root, gdt - root + kFrameSize}; }
+};
+
 /// Everything of a CPU that is not in RAM, by name and in a fixed order.
 using CpuFields = std::vector<std::pair<std::string, std::vector<u8>>>;
 
@@ -126,7 +134,7 @@ public:
     KernelRunner& operator=(const KernelRunner&) = delete;
     virtual ~KernelRunner() = default;
     /// Enters an image the boot loader placed: `image` is its first byte, `argument` what the boot protocol passes.
-    virtual Stop start(PhysAddr image, u64 argument) = 0;
+    virtual Stop start(PhysAddr image, u64 argument, const EntryTables& tables) = 0;
     /// A parked kernel of a restored machine: its command loop begins, with whatever its mailbox holds.
     virtual Stop resume(PhysAddr kernel) = 0;
     /// Relocation, purgatory, entry and boot of the next kernel.

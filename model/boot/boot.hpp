@@ -23,6 +23,7 @@ struct MemoryMapEntry {
     u64 size;
     u32 type;
     u32 nid;
+    bool operator==(const MemoryMapEntry&) const = default;
 };
 
 /// What is wrong with unusable boot data: second argument of kPanicBadBoot. Where Linux would stop without a word, or

@@ -176,6 +176,7 @@ private:
     }
     void happened(const step::Boot& boot) {
         life_ = Life::kRunning;
+        open_ = open_ || boot.capture != nullptr;  // regions of its command line
         arrived(boot.kernel, boot.command_line);
     }
     void happened(const step::Alloc& alloc) {

@@ -105,11 +105,23 @@ FoundFiles find_scenarios(const std::vector<std::string>& paths) {
 
 std::vector<Cell> expand(const MachineMatrix& matrix) {
     std::vector<Cell> cells;
-    for (GeometryId arch : matrix.archs)
+    struct Memory {
+        u64 ram_bytes;
+        std::shared_ptr<const sim::MachineMap> map;
+    };
+    for (GeometryId arch : matrix.archs) {
+        std::vector<Memory> memories;
+        for (u64 ram : matrix.ram_bytes) memories.push_back({ram, nullptr});
+        for (const auto& firmware : matrix.maps) {
+            auto map = std::make_shared<const sim::MachineMap>(geometry_of(arch).isa, *firmware);
+            memories.push_back({map->ram_bytes, map});
+        }
         for (Target target : matrix.targets)
-            for (u64 ram : matrix.ram_bytes)
+            for (const Memory& memory : memories)
                 for (u64 seed : matrix.seeds)
-                    for (u8 fill : matrix.fills) cells.push_back({arch, target, ram, seed, fill});
+                    for (u8 fill : matrix.fills)
+                        cells.push_back({arch, target, memory.ram_bytes, memory.map, seed, fill});
+    }
     return cells;
 }
 
@@ -187,7 +199,7 @@ std::vector<std::string> short_names(const std::vector<std::string>& files) {
 
 std::string saved_file_name(const std::string& short_name, const Cell& cell) {
     std::string name = fmt::format("{}-{}-{}-{}-seed{}", short_name, geometry_of(cell.arch).name,
-                                   info(cell.target).name, quantity_text(cell.ram_bytes), cell.seed);
+                                   info(cell.target).name, memory_name(cell), cell.seed);
     if (cell.fill != 0) name += fmt::format("-fill{:02x}", cell.fill);
     return name + ".baton";
 }

@@ -38,10 +38,11 @@ Parsed parse_text(std::string_view text, const std::string& file) {
     scenario.description = top.text("description").value_or("");
     scenario.budget.calls = top.integer("budget", 1, kBudgetCallsMax).value_or(0);
     scenario.budget.instructions = top.integer("budget_instructions", 1, kBudgetInstructionsMax).value_or(0);
-    scenario.machine = parse_machine(*root, sink);
+    scenario.machine = parse_machine(*root, folder, sink);
     scenario.kernels = parse_kernels(*root, folder, sink);
     ParsedSteps steps = parse_steps(*root, scenario.kernels, folder, sink);
     scenario.steps = std::move(steps.steps);
+    adopt_captured_machine(*root, scenario, sink);
     check_order(scenario, steps.complete, sink);
 
     if (!sink.empty()) return {{}, sink.take()};

@@ -23,7 +23,9 @@ Parsed parse_file(const std::string& path);
 Parsed parse_text(std::string_view text, const std::string& file);
 
 // The parts, one file each.
-MachineMatrix parse_machine(const Value& root, DiagnosticSink& sink);
+MachineMatrix parse_machine(const Value& root, const std::string& folder, DiagnosticSink& sink);
+/// The `map` and `memory_map` keys of `machine`; a map that its architectures cannot have is reported.
+void parse_maps(Fields& fields, const std::string& folder, MachineMatrix& matrix);
 std::vector<KernelSpec> parse_kernels(const Value& root, const std::string& folder, DiagnosticSink& sink);
 struct ParsedSteps {
     std::vector<Step> steps;
@@ -31,6 +33,9 @@ struct ParsedSteps {
 };
 ParsedSteps parse_steps(const Value& root, const std::vector<KernelSpec>& kernels, const std::string& folder,
                         DiagnosticSink& sink);
+
+/// A scenario that boots from a capture and says nothing of its machine plays on the captured one.
+void adopt_captured_machine(const Value& root, Scenario& scenario, DiagnosticSink& sink);
 
 /// What needs no machine to be seen wrong: regions, images and kernels used before they exist (check.cpp).
 void check_order(const Scenario& scenario, bool complete, DiagnosticSink& sink);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// `machine = { … }`: the matrix. Every key takes one value or an array of them.
+// `machine = { … }`: the matrix. Every key but `memory_map` takes one value or an array of them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 namespace baton::scenarios {
 namespace {
 
-constexpr std::string_view kMachineKeys[] = {"arch", "target", "ram", "seed", "fill"};
+constexpr std::string_view kMachineKeys[] = {"arch", "target", "ram", "map", "memory_map", "seed", "fill"};
 
 /// Adds a value of one dimension unless it is there already: a cell that runs twice shows nothing.
 template <class T>
@@ -39,7 +39,8 @@ void check_ram(u64 bytes, const MachineMatrix& matrix, Place place, DiagnosticSi
 
 void check_cells(const MachineMatrix& m, Place place, DiagnosticSink& sink) {
     double cells = 1;  // each factor may be large; a double cannot wrap
-    for (std::size_t n : {m.archs.size(), m.targets.size(), m.ram_bytes.size(), m.seeds.size(), m.fills.size()})
+    for (std::size_t n :
+         {m.archs.size(), m.targets.size(), m.ram_bytes.size() + m.maps.size(), m.seeds.size(), m.fills.size()})
         cells *= static_cast<double>(n);
     if (cells > static_cast<double>(kCellsMax))
         sink.add(place, fmt::format("the matrix has {:.0f} machines", cells), fmt::format("at most {}", kCellsMax));
@@ -47,7 +48,7 @@ void check_cells(const MachineMatrix& m, Place place, DiagnosticSink& sink) {
 
 }  // namespace
 
-MachineMatrix parse_machine(const Value& root, DiagnosticSink& sink) {
+MachineMatrix parse_machine(const Value& root, const std::string& folder, DiagnosticSink& sink) {
     MachineMatrix matrix;
     const Entry* entry = root.find("machine");
     static const Value kEmpty{Value::Type::kTable};
@@ -66,8 +67,9 @@ MachineMatrix parse_machine(const Value& root, DiagnosticSink& sink) {
     for (const Value* v : fields.each("target"))
         if (const auto chosen = as_choice(*v, "target", {"target", kTargetNames}, sink))
             add_once(matrix.targets, kTargets[*chosen].target, *v, "target", sink);
-    if (!fields.has("arch")) matrix.archs = {GeometryId::kX86_64, GeometryId::kAArch64_4K};
     if (!fields.has("target")) matrix.targets = {Target::kNative};
+    parse_maps(fields, folder, matrix);
+    if (!fields.has("arch") && matrix.archs.empty()) matrix.archs = {GeometryId::kX86_64, GeometryId::kAArch64_4K};
 
     for (const Value* v : fields.each("ram")) {
         if (const auto bytes = as_quantity(*v, "ram", false, sink)) {
@@ -80,7 +82,7 @@ MachineMatrix parse_machine(const Value& root, DiagnosticSink& sink) {
     for (const Value* v : fields.each("fill"))
         if (const auto byte = as_integer(*v, "fill", 0, 255, sink))
             add_once(matrix.fills, static_cast<u8>(*byte), *v, "fill", sink);
-    if (!fields.has("ram")) matrix.ram_bytes = {512 * kMiB};
+    if (!fields.has("ram") && matrix.maps.empty()) matrix.ram_bytes = {512 * kMiB};
     if (!fields.has("seed")) matrix.seeds = {1};
     if (!fields.has("fill")) matrix.fills = {0};
     check_cells(matrix, fields.place(), sink);

@@ -114,6 +114,16 @@ private:
     std::vector<u8> run_state() const;
     void set_run_state(std::span<const u8> bytes);
 
+    // play_capture.cpp
+    sim::Outcome boot_captured(const step::Boot& a);
+    void entered_captured(const Step& step, const step::Boot& a);
+    /// Whether all of it was filled by whoever made the capture that this machine began with.
+    bool is_patterned(const Region& r) const;
+    void expect_captured();
+    void expect_captured_blocks();
+    void expect_captured_subtrees();
+    void expect_captured_content();
+
     // play_expect.cpp
     void play(const step::Expect& a);
     void expect_region(const step::Expect& a);
@@ -131,6 +141,7 @@ private:
     std::unique_ptr<sim::Machine> machine_;
     std::vector<Region> regions_;
     std::map<u32, sim::ImageFile> images_;
+    std::shared_ptr<const sim::Capture> capture_;  // what the machine was booted from
 
     std::size_t next_ = 0;             // index of the step to come
     const Step* step_ = nullptr;       // being played

@@ -158,6 +158,7 @@ void Play::expect_kernel(const step::Expect& a) {
         const auto g = ask(Query::kKernel);
         if (g) expect_equal(a.generation, static_cast<Generation>(g->values[2]), "generation");
     }
+    if (a.captured) expect_captured();
     if (a.swapped) expect_equal(a.swapped, machine().last_jump_swapped(), "swapped");
     if (a.initrd_intact) {
         const PhysRange at = machine().initrd();
@@ -171,8 +172,8 @@ void Play::expect_kernel(const step::Expect& a) {
 
 void Play::play(const step::Expect& a) {
     const bool needs_kernel = !a.region.empty() || a.kho_boot || a.kho_enabled || a.finalised || a.scratch_count ||
-                              a.preserved_blocks || a.preserved_pages || a.generation || a.initrd_intact ||
-                              a.kexec_count;
+                              a.preserved_blocks || a.preserved_pages || a.generation || a.captured ||
+                              a.initrd_intact || a.kexec_count;
     const bool content_only =
         !a.region.empty() && a.intact && !a.reserved && !a.free && !a.order && !a.tails && !a.refcount;
     if (needs_kernel && !content_only && (dead_ || !machine().waiting())) {

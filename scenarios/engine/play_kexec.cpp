@@ -9,7 +9,9 @@
 #include "model/kernel.hpp"
 #include "scenarios/engine/play.hpp"
 #include "sim/boot/loader.hpp"
+#include "sim/boot/segment_names.hpp"
 #include "sim/guest/runner.hpp"
+#include "sim/input_error.hpp"
 #include "sim/random.hpp"
 
 namespace baton::scenarios {
@@ -79,6 +81,7 @@ void Play::play(const step::Boot& a) {
     const sim::MachineConfig config{.geometry = cell_.arch,
                                     .target = cell_.target,
                                     .ram_bytes = cell_.ram_bytes,
+                                    .map = cell_.map ? std::optional(*cell_.map) : std::nullopt,
                                     .seed = cell_.seed,
                                     .fill = cell_.fill,
                                     .budget = scenario_.budget.or_else({})};
@@ -89,6 +92,7 @@ void Play::play(const step::Boot& a) {
     regions_.clear();
     running_ = a.kernel;
     running_initrd_bytes_ = a.initrd_bytes;
+    capture_ = a.capture;
     log_seen_ = boot_log_start_ = 0;
     dead_ = false;
     const KernelSpec& spec = scenario_.kernels[a.kernel];
@@ -99,11 +103,16 @@ void Play::play(const step::Boot& a) {
                                                       geometry_of(cell_.arch).name)};
     try {
         const std::vector<u8> ramdisk = initrd(a.initrd_bytes);
-        judge(*step_,
-              through_breaks(machine_->boot(image(a.kernel), a.command_line.value_or(spec.command_line), ramdisk)));
+        const bool up = judge(
+            *step_, through_breaks(a.capture ? boot_captured(a)
+                                             : machine_->boot(image(a.kernel),
+                                                              a.command_line.value_or(spec.command_line), ramdisk)));
+        if (a.capture && up) entered_captured(*step_, a);
         powered_on_ = machine_->ledger().snapshot();
     } catch (const sim::LoaderError& e) {
         throw Unusable{Verdict::kBadInput, e.what()};
+    } catch (const sim::InputError& e) {
+        throw Unusable{Verdict::kBadInput, fmt::format("{}: {}", e.file, e.what())};
     }
 }
 
@@ -173,15 +182,9 @@ void Play::remember_handed_over() {
     if (k == nullptr) return;
     const Kimage& image = k->kexec.image;
     const bool kho = image.kho_fdt.value != 0;
-    const bool x86 = machine().geometry().isa == Isa::kX86_64;
-    static constexpr std::string_view kX86Names[] = {"purgatory", "boot params", "kernel", "initrd"};
     for (u32 i = 0; i < std::min(image.segment_count, kKexecSegmentsMax); ++i) {
         const KexecSegment& s = image.segments[i];
-        const bool array = i == 0 && image.kho_scratch_bytes != 0 && image.kho_scratch == s.mem;
-        const u32 n = i - (image.kho_scratch_bytes != 0 ? 1 : 0);
-        std::string_view name = array ? "scratch array" : x86 && n < 4 ? kX86Names[n] : "";
-        if (!x86 && !array) name = n == 0 ? "kernel" : s.mem.value == image.argument ? "device tree" : "initrd";
-        hop_.segments.push_back({std::string(name), {s.mem, s.memsz}, s.bufsz});
+        hop_.segments.push_back({sim::segment_name(machine().geometry().isa, image, i), {s.mem, s.memsz}, s.bufsz});
     }
     if (!kho) return;
     const Geometry& g = machine().geometry();
@@ -372,6 +375,7 @@ void Play::play(const step::Load& a) {
                                                            machine_->geometry().name, geometry_of(cell_.arch).name)};
         regions_ = regions_from_bytes(loaded.file.component("regions").rest());
         set_run_state(loaded.file.component("run").rest());
+        capture_.reset();
         log_seen_ = boot_log_start_ = 0;
         dead_ = false;
         if (loaded.outcome && loaded.outcome->kind == sim::Outcome::Kind::kFault) judge(*step_, *loaded.outcome);

@@ -20,6 +20,7 @@ Region* Play::region(std::string_view name) {
             Region r{.name = std::string(name), .kind = BlockKind::kPages, .reserve_mem = true};
             r.blocks = {{{o.reply.values[0]}, o.reply.values[1] / page_size()}};
             r.original = r.blocks;
+            r.filled = r.captured = is_patterned(r);
             regions_.push_back(std::move(r));
             return &regions_.back();
         }
@@ -84,6 +85,7 @@ void Play::play(const step::Fill& a) {
         return;
     }
     r->filled = true;
+    r->captured = false;
 }
 
 void Play::play_range(Verb verb, const Range& range) {

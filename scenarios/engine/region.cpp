@@ -27,6 +27,14 @@ void pattern(u64 seed, PhysAddr page, std::string_view region, std::span<u8> out
     }
 }
 
+void expected_content(u64 seed, PhysAddr page, const Region& region, std::span<u8> out) {
+    if (!region.captured) return pattern(seed, page, region.name, out);
+    for (std::size_t i = 0; i + 8 <= out.size(); i += 8) {
+        const u64 word = sim::pattern_word(page + i);
+        std::memcpy(out.data() + i, &word, sizeof(word));
+    }
+}
+
 namespace {
 
 // Calls f(page, address the pattern was made for) for every page, until it returns false.
@@ -64,7 +72,7 @@ std::optional<Difference> first_difference(sim::Machine& machine, const Region& 
     std::vector<u8> was(page_size);
     std::optional<Difference> found;
     for_each_page(region, page_size, [&](PhysAddr page, PhysAddr key) {
-        pattern(machine.config().seed, key, region.name, was);
+        expected_content(machine.config().seed, key, region, was);
         if (!machine.read(page, is)) {
             found = Difference{page, 0, was[0]};
             return false;
@@ -99,6 +107,7 @@ std::vector<u8> to_bytes(const std::vector<Region>& regions) {
                               {"slot", r.slot},
                               {"reserve_mem", r.reserve_mem},
                               {"filled", r.filled},
+                              {"captured", r.captured},
                               {"blocks", nlohmann::json::array()},
                               {"original", nlohmann::json::array()}};
         for (const Block& b : r.blocks) one["blocks"].push_back({b.phys.value, b.pages});
@@ -116,7 +125,8 @@ std::vector<Region> regions_from_bytes(std::span<const u8> bytes) {
                  .kind = static_cast<BlockKind>(one.at("kind").get<u32>()),
                  .slot = one.at("slot"),
                  .reserve_mem = one.at("reserve_mem"),
-                 .filled = one.at("filled")};
+                 .filled = one.at("filled"),
+                 .captured = one.at("captured")};
         for (const auto& b : one.at("blocks")) r.blocks.push_back({{b.at(0).get<u64>()}, b.at(1).get<u64>()});
         for (const auto& b : one.at("original")) r.original.push_back({{b.at(0).get<u64>()}, b.at(1).get<u64>()});
         out.push_back(std::move(r));

@@ -25,12 +25,16 @@ struct Region {
     std::vector<Block> blocks;
     std::vector<Block> original;  // where it was when it was allocated, or first found
     bool filled = false;
-    bool known = true;  // to the running kernel; reserve_mem of an earlier one may not be
+    bool captured = false;  // filled by whoever made the capture: sim::pattern_word()
+    bool known = true;      // to the running kernel; reserve_mem of an earlier one may not be
     u64 pages() const;
 };
 
 /// The pattern page of (seed, physical address, region): what `fill` writes and `intact` compares.
 void pattern(u64 seed, PhysAddr page, std::string_view region, std::span<u8> out);
+
+/// What the region holds there if nobody changed it.
+void expected_content(u64 seed, PhysAddr page, const Region& region, std::span<u8> out);
 
 /// Writes the pattern to every page of the region. The name of an owner that is not userspace's, where one is met:
 /// userspace cannot write there.

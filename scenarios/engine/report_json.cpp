@@ -54,6 +54,7 @@ ordered_json run_json(const RunResult& r, bool with_log) {
         {"arch", geometry_of(r.cell.arch).name},
         {"target", info(r.cell.target).name},
         {"ram_bytes", r.cell.ram_bytes},
+        {"map", r.cell.map ? r.cell.map->name : ""},
         {"seed", r.cell.seed},
         {"fill", r.cell.fill},
         {"verdict", r.verdict_name()},

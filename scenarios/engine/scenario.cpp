@@ -3,14 +3,23 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "scenarios/engine/quantity.hpp"
 #include "scenarios/engine/result.hpp"
 
 namespace baton::scenarios {
 
+std::string memory_name(const Cell& cell) {
+    if (!cell.map) return quantity_text(cell.ram_bytes);
+    const std::filesystem::path file(cell.map->name);
+    // Every capture has a manifest.json; its folder tells them apart.
+    return (file.filename() == "manifest.json" ? file.parent_path() : file).filename().string();
+}
+
 std::string cell_name(const Cell& cell) {
     std::string name = fmt::format("{}, {}, {}, seed {}", geometry_of(cell.arch).name, info(cell.target).name,
-                                   quantity_text(cell.ram_bytes), cell.seed);
+                                   memory_name(cell), cell.seed);
     if (cell.fill != 0) name += fmt::format(", fill {:#04x}", cell.fill);
     return name;
 }

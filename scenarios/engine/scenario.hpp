@@ -6,6 +6,7 @@
 // Every enumeration here is a table of the model or of places.hpp, so a name can only be spelled one way.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -19,6 +20,8 @@
 #include "scenarios/engine/diagnostic.hpp"
 #include "scenarios/engine/places.hpp"
 #include "scenarios/engine/verdict.hpp"
+#include "sim/capture/capture.hpp"
+#include "sim/memory_map.hpp"
 #include "sim/services.hpp"
 
 namespace baton::scenarios {
@@ -41,7 +44,8 @@ constexpr const TargetInfo& info(Target t) { return kTargets[static_cast<u32>(t)
 struct MachineMatrix {
     std::vector<GeometryId> archs;
     std::vector<Target> targets;
-    std::vector<u64> ram_bytes;
+    std::vector<u64> ram_bytes;                                 // built-in machines
+    std::vector<std::shared_ptr<const sim::FirmwareMap>> maps;  // or described ones
     std::vector<u64> seeds;
     std::vector<u8> fills;  // byte that fills RAM before power-on
 };
@@ -51,6 +55,7 @@ struct Cell {
     GeometryId arch = GeometryId::kX86_64;
     Target target = Target::kNative;
     u64 ram_bytes = 0;
+    std::shared_ptr<const sim::MachineMap> map;  // of a described machine
     u64 seed = 0;
     u8 fill = 0;
 };
@@ -127,11 +132,13 @@ struct ScheduledPoke {
 
 namespace step {
 
-/// Powers the machine on: the boot loader role of D26. Only once, unless the machine is replaced by `load`.
+/// Powers the machine on: the boot loader role of D26, or, with a capture, the end of somebody else's kexec. Only once,
+/// unless the machine is replaced by `load`.
 struct Boot {
-    u32 kernel = 0;                           // index into Scenario::kernels
-    std::optional<std::string> command_line;  // instead of the kernel's own
-    u64 initrd_bytes = 0;                     // 0 = none; content is a function of (seed, size)
+    u32 kernel = 0;                               // index into Scenario::kernels
+    std::optional<std::string> command_line;      // instead of the kernel's own
+    u64 initrd_bytes = 0;                         // 0 = none; content is a function of (seed, size)
+    std::shared_ptr<const sim::Capture> capture;  // null: a cold boot
 };
 /// Allocates user memory: `count` blocks, each a folio of 2^order pages or a run of `pages` pages.
 struct Alloc {
@@ -224,6 +231,7 @@ struct Expect {
     std::vector<u32> incoming_orders;    // of these, in the order of the tracker; empty: not asked
     std::optional<u64> kexec_count;      // kexecs before this kernel, as the handover tells (kho-v3)
     std::optional<Generation> generation;
+    std::optional<bool> captured;       // what the capture it was booted from expects of it holds
     std::optional<bool> initrd_intact;  // the initrd of this kernel lies where it was told, with its content
     std::optional<bool> swapped;        // the last relocation exchanged pages instead of copying them
     std::vector<std::string> log;       // each is part of a line this kernel logged
@@ -264,6 +272,8 @@ struct Scenario {
     std::vector<Step> steps;
 };
 
+/// "512M", or the name of the described machine.
+std::string memory_name(const Cell& cell);
 /// "aarch64, native, 512M, seed 7": the cell for people; the RAM fill is named when it is not 0.
 std::string cell_name(const Cell& cell);
 

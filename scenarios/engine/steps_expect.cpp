@@ -29,6 +29,7 @@ constexpr StepKey kKernelKeys[] = {
     {"incoming_orders", "integer or array", "their orders, in the order of the tracker"},
     {"kexec_count", "integer", "kexecs before it, as its handover tells (kho-v3)"},
     {"generation", "name", "its generation (`baton list --generations`)"},
+    {"captured", "bool", "what the capture it was booted from expects of it holds, block by block"},
     {"initrd_intact", "bool", "its initrd lies where it was told, with its content"},
     {"swapped", "bool", "the last relocation exchanged pages instead of copying them"},
     {"log", "text or array", "it logged a line that contains this"},
@@ -59,6 +60,10 @@ step::Action parse_expect(Fields& fields, const StepContext&) {
     static const std::vector<std::string_view> kNames = names_of(kGenerations);
     if (const auto chosen = fields.choice("generation", {"generation", kNames}))
         e.generation = kGenerations[*chosen].id;
+    e.captured = fields.boolean("captured");
+    if (e.captured == false)
+        fields.error("captured", "\"captured\" is many expectations, which can fail in many ways",
+                     "it takes true only");
     e.initrd_intact = fields.boolean("initrd_intact");
     e.swapped = fields.boolean("swapped");
     e.log = fields.texts("log");

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "scenarios/engine/steps.hpp"
+#include "sim/input_error.hpp"
 
 namespace baton::scenarios {
 namespace {
@@ -17,11 +18,30 @@ std::string parse_path(Fields& fields, const StepContext& context) {
     return (std::filesystem::path(context.folder) / *file).lexically_normal().string();
 }
 
+std::shared_ptr<const sim::Capture> parse_capture(Fields& fields, const StepContext& context) {
+    const auto name = fields.text("capture");
+    if (!name) return nullptr;
+    if (name->empty() || name->find('\0') != std::string::npos) {
+        fields.error("capture", "\"capture\" is not a path");
+        return nullptr;
+    }
+    try {
+        const auto folder = (std::filesystem::path(context.folder) / *name).lexically_normal();
+        return std::make_shared<const sim::Capture>(sim::read_capture(folder));
+    } catch (const sim::InputError& e) {
+        fields.error("capture", to_text({e.file, {e.line, e.col}, e.what(), {}}), e.hint);
+        return nullptr;
+    }
+}
+
 step::Action parse_boot(Fields& fields, const StepContext& context) {
     step::Boot boot;
     boot.kernel = parse_kernel_name(fields, context);
     boot.command_line = parse_command_line(fields);
     boot.initrd_bytes = parse_initrd(fields);
+    boot.capture = parse_capture(fields, context);
+    if (boot.capture && fields.has("initrd"))
+        fields.error("initrd", "a captured handover has the initrd that it was captured with", "drop one of the two");
     return boot;
 }
 step::Action parse_continue(Fields&, const StepContext&) { return step::Continue{}; }
@@ -38,7 +58,8 @@ std::span<const StepKind> machine_steps() {
          "power on with this kernel; done when it takes commands",
          {{"kernel", "name", "a `[kernel.NAME]`", true},
           {"cmdline", "text", "instead of the kernel's own"},
-          {"initrd", "size", "give it an initrd of this many bytes, generated from the seed"}},
+          {"initrd", "size", "give it an initrd of this many bytes, generated from the seed"},
+          {"capture", "path", "in the middle of a handover: a folder that `baton export` or a real kernel left"}},
          parse_boot},
         {"continue",
          StepActor::kCommand,

@@ -7,31 +7,19 @@
 namespace baton::sim {
 namespace boot_loader {
 
-void put(const Job& job, std::string_view what, PhysAddr at, std::span<const u8> bytes) {
-    if (!job.memory.write(at, bytes))
-        throw LoaderError(fmt::format("{} MiB of RAM are too little: the {} ({} bytes) belongs at {:#x}",
-                                      job.map.ram_bytes / kMiB, what, bytes.size(), at.value));
+void put(PhysicalMemory& memory, std::string_view what, PhysAddr at, std::span<const u8> bytes) {
+    if (!memory.write(at, bytes))
+        throw LoaderError(fmt::format("the {} ({} bytes) belongs at {:#x}, where the machine has no RAM for it", what,
+                                      bytes.size(), at.value));
 }
 
-PhysRange put_image(const Job& job, PhysAddr at, PhysAddr end) {
-    const PhysRange range{at, job.image.header().image_size};
-    if (range.end() > end)
-        throw LoaderError(fmt::format("{} MiB of RAM are too little: the kernel takes [{:#x}, {:#x})",
-                                      job.map.ram_bytes / kMiB, at.value, range.end().value));
-    put(job, "kernel", at, job.image.payload());
-    return range;
-}
-
-PhysRange put_initrd(const Job& job, PhysAddr floor, PhysAddr limit) {
-    if (job.initrd.empty()) return {};
-    const u64 page = geometry_of(job.image.geometry()).page_size();
-    const u64 room = limit > floor ? limit - floor : 0;
-    const u64 start = align_down(limit.value - std::min<u64>(job.initrd.size(), limit.value), page);
-    if (job.initrd.size() > room || start < floor.value)
-        throw LoaderError(fmt::format("an initrd of {} bytes does not fit between {:#x} and {:#x}", job.initrd.size(),
-                                      floor.value, limit.value));
-    put(job, "initrd", {start}, job.initrd);
-    return {{start}, job.initrd.size()};
+PhysRange place_initrd(const Room& room, u64 size, u64 page_bytes, PhysAddr floor, PhysAddr limit) {
+    if (size == 0) return {};
+    const auto at = room.highest(size, page_bytes, floor, limit);
+    if (!at)
+        throw LoaderError(
+            fmt::format("an initrd of {} bytes does not fit between {:#x} and {:#x}", size, floor.value, limit.value));
+    return {*at, size};
 }
 
 }  // namespace boot_loader

@@ -9,6 +9,10 @@
 //   initrd: top-down below min(2 GiB of address, end of RAM); AArch64: below 2 GiB of RAM, and below the device tree if
 //   that is at the top
 //
+// That is where things lie if the memory map has RAM there that nobody keeps. On maps that do not, everything moves to
+// the nearest place that does: boot data to the top of the RAM below 1 MiB or else below 2 GiB, the x86-64 image to the
+// first fit above, all of AArch64 to the first run of RAM that holds it.
+//
 // Everything is the same for native kernels and guests, so what they reserve and find free is the same, too.
 #pragma once
 
@@ -19,6 +23,7 @@
 #include "sim/image/image_file.hpp"
 #include "sim/memory/physical_memory.hpp"
 #include "sim/memory_map.hpp"
+#include "sim/services.hpp"
 
 namespace baton::sim {
 
@@ -32,8 +37,8 @@ inline constexpr PhysAddr kZeroPage{0x90000};
 inline constexpr PhysAddr kCommandLineAt{0x91000};
 // Identity map of the first 2 GiB in 2 MiB leaves, which is where all of the above lies: root, one second-level table,
 // two third-level tables. Then the GDT the entry contract asks for: 0x10 is flat 64-bit code, 0x18 flat data.
-inline constexpr PhysAddr kIdentityRoot{0x92000};
-inline constexpr PhysAddr kBootGdt{0x96000};
+inline constexpr PhysAddr kIdentityRoot = EntryTables{}.root;
+inline constexpr PhysAddr kBootGdt = EntryTables{}.gdt;
 inline constexpr PhysAddr kImageAtX86{0x1000000};
 
 /// What the CPU starts with.
@@ -42,6 +47,7 @@ struct LoadedBoot {
     u64 argument = 0;  // rsi or x0
     PhysRange initrd;  // size 0 = none
     PhysRange device_tree;
+    EntryTables tables;
 };
 
 /// Writes all of it. Throws LoaderError.

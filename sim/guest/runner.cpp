@@ -8,7 +8,6 @@
 
 #include "model/bits.hpp"
 #include "model/kernel.hpp"
-#include "sim/boot/loader.hpp"
 #include "sim/cpu/self_test.hpp"
 
 namespace baton::sim {
@@ -18,7 +17,6 @@ inline constexpr u64 kBitmapBytes = 2 * kMiB;  // of the port window; 64 GiB of 
 inline constexpr u64 kAddressEnd = kBitmapBytes * 8 << kFrameShift;
 inline constexpr u64 kStackBytes = 16 * kKiB;
 inline constexpr u64 kPerCpuBytes = 64 * kKiB;
-inline constexpr u64 kIdentityBytes = kBootGdt.value - kIdentityRoot.value + kFrameSize;
 
 inline constexpr u64 kSiteHistory = GuestCrash::kSitesShown;
 
@@ -77,7 +75,7 @@ void GuestRunner::power_on() {
 }
 
 // specs/boot.md §7, decision D26.
-Stop GuestRunner::start(PhysAddr image, u64 argument) {
+Stop GuestRunner::start(PhysAddr image, u64 argument, const EntryTables& tables) {
     power_on();
     Engine& e = *engine_;
     header_ = {};
@@ -85,10 +83,10 @@ Stop GuestRunner::start(PhysAddr image, u64 argument) {
     if (x86()) {
         for (const auto& [name, value] : {std::pair<const char*, u64>{"efer", 0xd01},
                                           {"cr4", 0x20},
-                                          {"cr3", kIdentityRoot.value},
+                                          {"cr3", tables.root.value},
                                           {"cr0", 0x80000033}})
             write_register(e, name, value);
-        uc_x86_mmr gdtr{.selector = 0, .base = kBootGdt.value, .limit = 4 * sizeof(u64) - 1, .flags = 0};
+        uc_x86_mmr gdtr{.selector = 0, .base = tables.gdt.value, .limit = 4 * sizeof(u64) - 1, .flags = 0};
         uc_reg_write(e.raw(), UC_X86_REG_GDTR, &gdtr);
         e.set_reg(UC_X86_REG_CS, 0x10);
         for (const int segment : {UC_X86_REG_DS, UC_X86_REG_ES, UC_X86_REG_SS, UC_X86_REG_FS, UC_X86_REG_GS})
@@ -96,7 +94,7 @@ Stop GuestRunner::start(PhysAddr image, u64 argument) {
         write_register(e, "rsi", argument);
         write_register(e, "rflags", 0x46);
         write_register(e, "rip", image.value + kEntryOffsetX86);
-        written_unclaimed_.push_back({kIdentityRoot, kIdentityBytes});  // accessed bits
+        written_unclaimed_.push_back(tables.range());  // accessed bits
         watch_entry(image + kEntryOffsetX86);
     } else {
         write_register(e, "pstate", 0x600003c5);

@@ -54,7 +54,7 @@ public:
     GuestRunner(Isa isa, Services& services, PhysicalMemory& memory, const GuestConfig& config = {});
     ~GuestRunner() override;
 
-    Stop start(PhysAddr image, u64 argument) override;
+    Stop start(PhysAddr image, u64 argument, const EntryTables& tables) override;
     /// Of a restored machine: call restore_cpu() first. The kernel is the one whose registers these are, so `kernel` is
     /// not looked at.
     Stop resume(PhysAddr kernel) override;

@@ -45,8 +45,8 @@ public:
     /// RAM ends below this: 16 TiB of it and the holes of D21 fit.
     static constexpr u64 kAddressEnd = 32 * kTiB;
 
-    /// One to four ranges in any order, multiples of 4 KiB, not overlapping; touching ones are joined. Throws
-    /// std::invalid_argument for others, std::system_error if the host has no address space left.
+    /// One to RamView::kRangesMax ranges in any order, multiples of 4 KiB, not overlapping; touching ones are joined.
+    /// Throws std::invalid_argument for others, std::system_error if the host has no address space left.
     explicit PhysicalMemory(std::span<const PhysRange> ram);
     PhysicalMemory(const PhysicalMemory&) = delete;
     PhysicalMemory& operator=(const PhysicalMemory&) = delete;

@@ -35,7 +35,7 @@ Stop NativeRunner::run() {
     return stop_;
 }
 
-Stop NativeRunner::start(PhysAddr image, u64 argument) {
+Stop NativeRunner::start(PhysAddr image, u64 argument, const EntryTables&) {
     in_machine_code_ = true;
     const Entry entry{isa_ == Isa::kX86_64 ? image + kEntryOffsetX86 : image, argument};
     fiber_.start([this, entry] {

@@ -14,7 +14,7 @@ public:
     NativeRunner(Isa isa, Services& services, const platform::RamView& ram);
     ~NativeRunner() override;
 
-    Stop start(PhysAddr image, u64 argument) override;
+    Stop start(PhysAddr image, u64 argument, const EntryTables& tables) override;
     Stop resume(PhysAddr kernel) override;
     Stop transfer(const platform::Jump& jump) override;
     Stop proceed() override;

@@ -22,7 +22,7 @@ TwinMachine::TwinMachine(GeometryId geometry, Target target, const sim::GuestCon
 
 sim::Stop TwinMachine::boot(const sim::ImageFile& image, std::string_view command_line) {
     const sim::LoadedBoot loaded = sim::load_for_boot(map, memory, image, command_line, {});
-    return through(runner_->start(loaded.image, loaded.argument));
+    return through(runner_->start(loaded.image, loaded.argument, loaded.tables));
 }
 
 sim::Stop TwinMachine::through(sim::Stop stop) {

@@ -27,7 +27,7 @@ public:
 
     sim::Stop boot(const sim::ImageFile& image, std::string_view command_line = {});
     /// Enters what somebody placed in RAM.
-    sim::Stop enter(PhysAddr image, u64 argument) { return through(runner_->start(image, argument)); }
+    sim::Stop enter(PhysAddr image, u64 argument) { return through(runner_->start(image, argument, {})); }
     /// Ends when the kernel waits again or is gone; through a kexec, if it comes to that.
     sim::Stop command(Op op, std::initializer_list<u64> args = {}, std::string_view text = {});
     sim::Stop proceed() { return through(runner_->proceed()); }

@@ -17,9 +17,9 @@ namespace platform {
 /// One library serves every geometry.
 constexpr const Geometry& target_geometry(GeometryId id) { return geometry_of(id); }
 
-/// RAM as at most four ranges (decision D21), the largest first.
+/// RAM as a few ranges, the largest first: firmware maps of real machines have up to a dozen (decision D21).
 struct RamView {
-    static constexpr u32 kRangesMax = 4;
+    static constexpr u32 kRangesMax = 32;
     std::byte* base = nullptr;     // host address of physical 0
     u64* dirty = nullptr;          // one bit a 4 KiB frame, bit i of word w is frame 64 w + i
     u64* dirty_summary = nullptr;  // one bit per word of `dirty`

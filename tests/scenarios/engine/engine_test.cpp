@@ -60,8 +60,12 @@ TEST_CASE("engine: a folder without scenarios is a mistake") {
 }
 
 TEST_CASE("engine: a matrix expands to every combination") {
-    const std::vector<Cell> cells = expand(
-        {{GeometryId::kX86_64, GeometryId::kAArch64_4K}, {Target::kNative}, {512 * kMiB, kGiB}, {1, 2, 3}, {0, 0xa5}});
+    const std::vector<Cell> cells = expand({{GeometryId::kX86_64, GeometryId::kAArch64_4K},
+                                            {Target::kNative},
+                                            {512 * kMiB, kGiB},
+                                            {},
+                                            {1, 2, 3},
+                                            {0, 0xa5}});
     CHECK(cells.size() == 2 * 1 * 2 * 3 * 2);
     CHECK(cell_name(cells.front()) == "x86_64, native, 512M, seed 1");
     CHECK(cell_name(cells.back()) == "aarch64, native, 1G, seed 3, fill 0xa5");

@@ -15,7 +15,7 @@ RunResult passed() {
     RunResult r;
     r.scenario = "a.toml";
     r.title = "it survives";
-    r.cell = {GeometryId::kX86_64, Target::kNative, 512 * kMiB, 7, 0};
+    r.cell = {GeometryId::kX86_64, Target::kNative, 512 * kMiB, nullptr, 7, 0};
     r.verdict = Verdict::kPass;
     r.state_hash = "00000000000000000000000000000001";
     r.handover_hash = "00000000000000000000000000000002";

@@ -5,8 +5,10 @@
 #include <libfdt.h>
 
 #include <cstring>
+#include <utility>
 
 #include "model/boot/x86_64/boot_params.hpp"
+#include "sim/map_file/map_file.hpp"
 #include "tests/catch.hpp"
 #include "tests/support/bare_machine.hpp"
 
@@ -24,7 +26,8 @@ struct Bench {
     MachineMap map;
     PhysicalMemory memory;
     ImageFile file;
-    Bench(Isa isa, u64 ram) : map(isa, ram), memory(map.ram), file(image(isa)) {}
+    explicit Bench(MachineMap machine) : map(std::move(machine)), memory(map.ram), file(image(map.isa)) {}
+    Bench(Isa isa, u64 ram) : Bench(MachineMap(isa, ram)) {}
     LoadedBoot load(std::string_view line = "quiet", std::vector<u8> initrd = {}) {
         return load_for_boot(map, memory, file, line, initrd);
     }
@@ -176,4 +179,93 @@ TEST_CASE("loader: what cannot be placed is refused with a sentence") {
     CHECK_THROWS_WITH(load_for_boot(b.map, b.memory, arm, "", {}), Contains("another ISA"));
     CHECK_NOTHROW(Bench(Isa::kX86_64, 64 * kMiB).load(std::string(2047, 'x'), std::vector<u8>(40 * kMiB)));
     CHECK_NOTHROW(Bench(Isa::kAArch64, 16 * kMiB).load());
+}
+
+namespace {
+
+MachineMap described(Isa isa, std::vector<PhysRange> ram, std::vector<PhysRange> reserved = {}) {
+    FirmwareMap firmware{.name = "odd", .isa = {}, .entries = {}, .reserved = std::move(reserved), .device_tree = {}};
+    for (const PhysRange& r : ram) firmware.entries.push_back({r.start, r.size, static_cast<u32>(MemoryType::kRam), 0});
+    return {isa, std::move(firmware)};
+}
+
+// A kernel boots up to its memblock and finds image, initrd and RAM where they are.
+void require_accepted(Bench& b, const LoadedBoot& l) {
+    test::BareMachine host;
+    bool safe = true;
+    u64 memory = 0;
+    const auto fault = b.boot(l, host, [&](Kernel& k) {
+        memory = k.memblock.memory.total_size;
+        for (const PhysAddr a : {l.image, l.image + kImageSize - 1, l.initrd.start, l.initrd.end() - 1})
+            safe = safe && memblock::is_reserved(k.memblock, a) && memblock::is_memory(k.memblock, a);
+        for (const PhysRange& r : b.map.reserved) safe = safe && memblock::is_reserved(k.memblock, r.start);
+    });
+    REQUIRE(fault.kind == sim::Fault::Kind::kNone);
+    CHECK(safe);
+    CHECK(memory > b.map.ram_bytes - 2 * kMiB);
+}
+
+}  // namespace
+
+TEST_CASE("loader: on maps with other holes everything moves to the nearest place that is RAM") {
+    SECTION("x86-64: the usual places, though RAM does not begin at 0 and ends in the middle of a page") {
+        Bench b(described(Isa::kX86_64, {{{0x1000}, 0x9ec00}, {{kMiB}, 0x1fedf800}, {{4 * kGiB}, kGiB}}));
+        const LoadedBoot l = b.load("kho=on", kInitrd);
+        CHECK(l.image.value == 0x1000000);
+        CHECK(l.argument == 0x90000);
+        CHECK(l.initrd.end().value <= 0x1ffdf000);
+        require_accepted(b, l);
+    }
+    SECTION("x86-64: no room at 0x90000, a hole at 16 MiB") {
+        Bench b(described(Isa::kX86_64, {{{0}, 0x80000}, {{kMiB}, 15 * kMiB}, {{0x1080000}, 0x8000000}}));
+        const LoadedBoot l = b.load("kho=on", kInitrd);
+        CHECK(l.argument == 0x79000);
+        CHECK(l.tables.root.value == 0x7b000);
+        CHECK(l.image.value == 0x1200000);
+        require_accepted(b, l);
+    }
+    SECTION("x86-64: no RAM below 1 MiB at all") {
+        Bench b(described(Isa::kX86_64, {{{kMiB}, 255 * kMiB}}));
+        const LoadedBoot l = b.load("kho=on", kInitrd);
+        CHECK(l.argument == 0xfff9000);
+        CHECK(l.initrd.end().value <= 0xfff9000);
+    }
+    SECTION("x86-64: twenty runs of RAM") {
+        std::vector<PhysRange> ram{{{0}, 0x9fc00}};
+        for (u64 i = 0; i < 20; ++i) ram.push_back({{kMiB + i * 64 * kMiB}, 60 * kMiB});
+        Bench b(described(Isa::kX86_64, ram));
+        const LoadedBoot l = b.load("kho=on", kInitrd);
+        CHECK(l.image.value == 0x1000000);
+        require_accepted(b, l);
+    }
+    SECTION("AArch64: RAM from 2 GiB, its first run too small, reservations where things would lie") {
+        Bench b(described(Isa::kAArch64, {{{0x80000000}, kMiB}, {{0x80800000}, 512 * kMiB}, {{0x100000000}, kGiB}},
+                          {{{0x90000000}, 4 * kMiB}}));
+        const LoadedBoot l = b.load("kho=on", kInitrd);
+        CHECK(l.image.value == 0x80a00000);
+        CHECK(l.argument == 0x8fe00000);  // up to the reservation the run is less than 256 MiB
+        CHECK(l.initrd.end().value <= 0x8fe00000);
+        require_accepted(b, l);
+    }
+    SECTION("AArch64: RAM that begins between two image boundaries") {
+        Bench b(described(Isa::kAArch64, {{{0x40123000}, 64 * kMiB}}));
+        const LoadedBoot l = b.load("kho=on", kInitrd);
+        CHECK(l.image.value == 0x40200000);
+        require_accepted(b, l);
+    }
+}
+
+TEST_CASE("loader: a machine described by a device tree boots with that tree, /chosen and reservations added") {
+    const FirmwareMap firmware = read_map_file(BATON_SOURCE_DIR "/tests/data/linux-kho/aarch64-6.16/k2/boot.dtb");
+    FirmwareMap with_reserved = firmware;
+    with_reserved.reserved.push_back({{0x50000000}, kMiB});
+    Bench b(MachineMap(Isa::kAArch64, with_reserved));
+    const LoadedBoot l = b.load("kho=on", kInitrd);
+    const u8* tree = b.memory.bytes(l.device_tree);
+    REQUIRE(tree != nullptr);
+    CHECK(fdt_path_offset(tree, "/intc@8000000") >= 0);
+    const int chosen = fdt_path_offset(tree, "/chosen");
+    CHECK(std::string_view(static_cast<const char*>(fdt_getprop(tree, chosen, "bootargs", nullptr))) == "kho=on");
+    CHECK(fdt_num_mem_rsv(tree) == 1);
+    require_accepted(b, l);
 }
