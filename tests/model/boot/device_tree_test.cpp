@@ -52,9 +52,8 @@ TEST_CASE("device tree: a cold boot knows RAM, options and what not to touch") {
     CHECK(k.boot.memory_map_count == 1);
     CHECK(m.memory() == "[0x40000000-0x50000000) 0\n");
     char expected[128];
-    std::snprintf(expected, sizeof(expected),
-                  "[0x40200000-0x40240000) 0\n[0x48000000-%#zx) 0\n[0x4a000000-0x4a002000) 0\n",
-                  0x48000000 + tree.size());
+    std::snprintf(expected, sizeof(expected), "[0x40200000-%#llx) 0\n[0x48000000-%#zx) 0\n[0x4a000000-0x4a002000) 0\n",
+                  static_cast<unsigned long long>(0x40200000 + kImageSize), 0x48000000 + tree.size());
     CHECK(m.reserved() == expected);
     CHECK(k.memblock.current_limit == 0x50000000);
     CHECK(order == std::vector<Site>{Site::kBootProtocol, Site::kBootMemoryKnown, Site::kBootReserve});

@@ -43,7 +43,7 @@ TEST_CASE("zero page: a cold boot knows RAM, the command line and what not to to
     CHECK(k.kho.is_kho_boot == 0);
     CHECK(regions(k.memblock.memory) == "[0x1000-0x9f000) 0\n[0x100000-0x10000000) 0\n");
     CHECK(regions(k.memblock.reserved) ==
-          "[0-0x9e000) 0\n[0x9e000-0x9f000) 0x20\n[0x9f000-0x100000) 0\n[0x200000-0x240000) 0x20\n");
+          "[0-0x9e000) 0\n[0x9e000-0x9f000) 0x20\n[0x9f000-0x100000) 0\n[0x200000-0x280000) 0x20\n");
     CHECK(k.memblock.current_limit == 256 * kMiB);
     CHECK(k.memblock.can_resize == 1);
 }

@@ -37,7 +37,7 @@ RunResult passed() {
     hop.fdt = {0x1fc00000};
     hop.subtrees = {{"memblock", {0x1fc01000}}};
     hop.scratch = {{{0x1e000000}, 16 * kMiB}};
-    hop.segments = {{"kernel", {{0x1e200000}, 256 * kKiB}, 1000}};
+    hop.segments = {{"kernel", {{0x1e200000}, 512 * kKiB}, 1000}};
     r.hops = {hop};
     r.verified = {"oops: 4 MiB intact at 0x000000001f800000"};
     r.log = {{0, "a", "info", "kernel at 0x1000000"}};

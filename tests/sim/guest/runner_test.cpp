@@ -33,7 +33,7 @@ TEST_CASE("guest: kernel entry is announced with the image and the argument") {
     TinyMachine x86(Isa::kX86_64);
     x86.run(kTinyIdle);
     REQUIRE(x86.machine.calls[0] == "decompress 0x1000000 0x0");
-    REQUIRE(x86.machine.calls[1] == "bytes_decompressed 196608");
+    REQUIRE(x86.machine.calls[1] == "bytes_decompressed 458752");
     REQUIRE(x86.machine.calls[2] == "kernel.entry 0x1000000 0x0");
     TinyMachine arm(Isa::kAArch64);
     arm.run(kTinyIdle);

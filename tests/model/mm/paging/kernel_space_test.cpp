@@ -131,9 +131,9 @@ TEST_CASE("kernel space: tables come from memblock and every entry is charged") 
         }
     }
     CHECK(m.charged(Work::kTableEntries) == entries);
-    // Three branches: the direct map in 2 MiB leaves, 64 pages of image less the 12 of the Kernel object, and the port
+    // Three branches: the direct map in 2 MiB leaves, 128 pages of image less the 12 of the Kernel object, and the port
     // window in 2 MiB leaves.
-    CHECK(entries == 3 + (1 + 128) + (1 + 1 + 52) + (1 + 16));
+    CHECK(entries == 3 + (1 + 128) + (1 + 1 + 116) + (1 + 16));
     CHECK(pages == 8);
 }
 
