@@ -93,10 +93,10 @@ TEST_CASE("gdb: break at a site, read symbols, step, continue, on both ISAs") {
             debug(arch, "--at kho.finalise.begin",
                   {"bt 3", "print/x *(unsigned long*)(&image_start) != 0", "stepi", "print 4242",
                    "break baton::platform::jump", "continue", "bt 3", "print/x jump.page_size", "delete", "continue"});
-        require_in_order(said, {"baton::platform::at (site=site@entry=baton::Site::kKhoFinaliseBegin",
-                                "baton::kho::outgoing::", "$1 = 0x1", "= 4242", "Breakpoint 1,",
-                                "baton::platform::jump (jump=...)", "baton::kexec::reboot (k=...)", "= 0x1000",
-                                "the scenario is over; exit code 0", "exited normally"});
+        require_in_order(
+            said, {"baton::platform::at (site=site@entry=baton::Site::kKhoFinaliseBegin",
+                   "baton::kho::outgoing::", "$1 = 0x1", "= 4242", "Breakpoint 1,", "baton::platform::jump (jump=...)",
+                   "baton::kexec::reboot (k=...)", "= 0x1000", "the scenario is over; exit code 0", "exited normally"});
     }
 }
 

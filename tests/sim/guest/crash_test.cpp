@@ -4,8 +4,8 @@
 // Machine code is written over kernel_main's command loop's callee, baton::execute, and a command is given.
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 #include <cstring>
+#include <ctime>
 
 #include "model/kernel.hpp"
 #include "tests/catch.hpp"
