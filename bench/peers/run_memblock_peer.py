@@ -30,7 +30,8 @@ import memblock_random  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MEMBERS = ("tools/include/", "tools/testing/memblock/", "tools/testing/selftests/kselftest.h", "tools/arch/x86/include/",
-           "tools/lib/slab.c", "mm/memblock.c", "lib/cmdline.c", "include/linux/")
+           "tools/lib/slab.c", "tools/lib/cmdline.c", "mm/memblock.c", "include/linux/")
+SECONDS_MAX = 60
 HARNESS = "tools/testing/memblock"
 ANSWER = re.compile(r"(-?\d|  |\.|memory cnt=|reserved cnt=|page-|arrays-overlap)")
 
@@ -106,7 +107,10 @@ def upstream_tests(cache):
 def answers(binary, trace, presize):
     """What it prints, and whether it came to the end."""
     command = [binary, "-"] + (["--presize", str(presize)] if presize else [])
-    done = subprocess.run(command, input=trace, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, input=trace, capture_output=True, text=True, timeout=SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        give_up(f"{binary} does not end in {SECONDS_MAX} s; the trace begins\n{trace[:300]}")
     if done.returncode in (2, 3):  # usage or a line that does not parse; a panic ends with others
         give_up(f"{binary}: exit code {done.returncode}\n{done.stderr[-2000:]}")
     # Linux's pr_* go to standard output too.
@@ -142,7 +146,7 @@ def shrink(ours, linux, lines, presize):
 
 
 def report(ours, linux, lines, presize, what):
-    print(f"{what}: the answers differ. The shortest trace found{f', with --presize {presize}' if presize else ''}:\n")
+    print(f"{what}: the answers differ. The shortest trace found{f', with --presize {presize}' if presize else ''}:\n", flush=True)
     lines = shrink(ours, linux, lines, presize)
     print("\n".join(lines))
     trace = "\n".join(lines) + "\n"
