@@ -86,6 +86,7 @@ private:
                 {WarningId::kSourceTruncated, PhysAddr{p.p_paddr} + there,
                  fmt::format("the file ends {:#x} bytes into the {:#x} at {:#x}", there, size, p.p_paddr)});
             size = there;
+            if (size == 0) return;
         }
         elf_.add({p.p_paddr}, p.p_offset, size);
     }

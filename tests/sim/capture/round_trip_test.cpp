@@ -83,8 +83,10 @@ public:
         const MachineMap map = random_map(dice, x86 ? Isa::kX86_64 : Isa::kAArch64, many || huge);
         kernel = image(geometry);
         kernel.configure({.generation = generation, .options = kOptionScratchFloor, .defects = {}});
-        line = fmt::format("kho=on kho_scratch={}M,{}M,{}M", 8 * dice.between(2, 4), 2 * dice.between(1, 8),
-                           2 * dice.between(1, 6));
+        // The next kernel's memory map comes out of scratch, 2 MiB a section of 128 MiB (decision D12): the global
+        // area holds that of the largest machine.
+        const u64 global = many || huge ? 2 * dice.between(48, 64) : 2 * dice.between(1, 8);
+        line = fmt::format("kho=on kho_scratch={}M,{}M,{}M", 8 * dice.between(2, 4), global, 2 * dice.between(1, 6));
         for (u64 i = 0, n = dice.below(4); i < n; ++i)
             line += fmt::format(" reserve_mem={}K:{}K:r{}", dice.between(1, 3000) * 4, 4 << dice.below(12), i);
         if (huge) line += " reserve_mem=1G:1G:huge";
