@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Every scenario of the library, on every cell of its matrix: it passes, and it passes the same way twice.
+//
+// Shards: 2
 #include <algorithm>
 #include <filesystem>
 
@@ -7,6 +9,7 @@
 #include "scenarios/engine/parse.hpp"
 #include "scenarios/engine/runner.hpp"
 #include "tests/catch.hpp"
+#include "tests/support/shard.hpp"
 
 namespace baton::scenarios {
 namespace {
@@ -31,11 +34,14 @@ TEST_CASE("library: every scenario passes on every cell, and its hashes repeat")
     const RunOptions options{.image_folder = BATON_IMAGES};
     const auto files = library();
     REQUIRE(files.size() >= 20);
+    const test::Shard shard = test::shard();
+    u64 cells = 0;
     for (const auto& file : files) {
         const Parsed parsed = parse_file(file.string());
         CAPTURE(file.string());
         REQUIRE(parsed.scenario.has_value());
         for (const Cell& cell : expand(parsed.scenario->machine)) {
+            if (!shard.has(cells++)) continue;
             CAPTURE(cell_name(cell));
             const RunResult first = run_cell(*parsed.scenario, cell, options);
             INFO(story(first));
