@@ -74,9 +74,12 @@ void reply(u64 sequence);
 /// Waits until the mailbox holds a new command.
 void idle();
 
-/// FNV-1a of a path, at compile time: how asserts name their file without carrying the string (decision D32).
+/// FNV-1a of a path from the repository's root on, at compile time: how asserts name their file without carrying the
+/// string (decision D32). -ffile-prefix-map makes it "./model/…" with g++, and "model/…" with clang.
 consteval u32 file_id(const char* path) {
     u32 h = 2166136261u;
+    if (path[0] != '.')
+        for (const char c : {'.', '/'}) h = (h ^ static_cast<u8>(c)) * 16777619u;
     for (const char* p = path; *p != '\0'; ++p) h = (h ^ static_cast<u8>(*p)) * 16777619u;
     return h;
 }

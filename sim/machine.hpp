@@ -96,6 +96,8 @@ public:
     /// Forgets the last step's break, actions and counts; the next calls belong to a new step.
     void begin_step();
     void set_break(SiteHit at) { break_ = at; }
+    /// The step's break, while nothing has come there.
+    std::optional<SiteHit> break_ahead() const { return break_; }
     /// Runs `action` inside the schedule point, before any break there.
     void add_action(SiteHit at, std::function<void()> action);
 

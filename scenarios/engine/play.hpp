@@ -60,6 +60,8 @@ private:
     bool judge_error(const Step& step, Errno error);
     /// A step expected an error or an ending and came to neither.
     void check_expected_end(const Step& step);
+    /// A step named schedule points that it did not come to.
+    void check_reached(const Step& step);
 
     // play_memory.cpp
     void play(const step::Alloc& a);
@@ -156,6 +158,7 @@ private:
     std::vector<PhysRange> handed_ranges_;          // preserved blocks, at the jump
     std::optional<sim::Ledger::State> powered_on_;  // the ledger when the first kernel was up
     FrameHashes handed_over_;                       // their frames that held anything
+    std::vector<const ScheduledPoke*> ahead_;       // of the step under way, not done yet
     std::set<u64> poked_;                           // frames that the scenario itself changed since
     std::size_t log_seen_ = 0;
     std::size_t boot_log_start_ = 0;  // first log line of the running kernel

@@ -148,9 +148,14 @@ void Play::play(const step::HostPoke& a) { poke(a.poke, resolve(a.poke.target));
 
 // Places are meant as they are when the step begins: during an exec the kernel that knows them is gone.
 void Play::schedule_pokes(const Step& step) {
+    ahead_.clear();
     for (const ScheduledPoke& p : step.at) {
         const PhysRange where = resolve(p.poke.target);
-        machine().add_action({p.when.site, p.when.nth}, [this, &p, where] { poke(p.poke, where); });
+        ahead_.push_back(&p);
+        machine().add_action({p.when.site, p.when.nth}, [this, &p, where] {
+            std::erase(ahead_, &p);
+            poke(p.poke, where);
+        });
     }
 }
 

@@ -185,6 +185,18 @@ void Play::check_expected_end(const Step& step) {
                 fmt::format("expected {}", info(*step.outcome.ending).name));
 }
 
+// What a scenario does at a point that nothing comes to, it does not do: without this it would pass all the same.
+void Play::check_reached(const Step& step) {
+    if (failed() || !machine_ || machine_->at_break()) return;
+    const auto unreached = [](Site site, u64 nth) {
+        return fmt::format("{}#{} was not reached in this step", info(site).name, nth);
+    };
+    for (const ScheduledPoke* p : ahead_)
+        finding(p->poke.place, unreached(p->when.site, p->when.nth), "so nothing was poked there");
+    if (const auto ahead = machine_->break_ahead())
+        finding(step, unreached(ahead->site, ahead->nth), "so nothing stopped there");
+}
+
 std::optional<Reply> Play::send(Op op, std::initializer_list<u64> args, std::string_view text) {
     const sim::Outcome outcome = through_breaks(machine().command(op, args, text));
     if (!judge(*step_, outcome)) return std::nullopt;
@@ -249,6 +261,7 @@ void Play::play_step(const Step& step) {
     }
     std::visit([this](const auto& action) { play(action); }, step.action);
     check_expected_end(step);
+    check_reached(step);
     if (machine_) collect_log();
     if (machine_ && options_.on_step_end) options_.on_step_end(step.index, *machine_);
 }

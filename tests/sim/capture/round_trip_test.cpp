@@ -162,7 +162,8 @@ private:
     }
 };
 
-/// The memory of a capture: its segments, nothing else. Files are read where they are asked for: most of them are holes.
+/// The memory of a capture: its segments, nothing else. Files are read where they are asked for: most of them are
+/// holes.
 class StoredMemory {
 public:
     explicit StoredMemory(const Capture& capture) : segments_(capture.segments) {
