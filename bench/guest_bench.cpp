@@ -169,7 +169,7 @@ TEST_CASE("machine code speed") {
                 "title = \"bench\"\nmachine = {{ arch = \"{}\", seed = 7 }}\n[kernel.a]\ncmdline = \"{}\"\n"
                 "[[step]]\ndo = \"boot\"\nkernel = \"a\"\n"
                 "[[step]]\ndo = \"kexec_file_load\"\nkernel = \"a\"\ninitrd = \"24M\"\n[[step]]\ndo = \"exec\"\n",
-                geometry_of(id).name, kCommandLine);
+                geometry_of(id).name, "kho=on kho_scratch=64M,128M,16M");
             const scenarios::Parsed parsed = scenarios::parse_text(text, "bench");
             if (!parsed.scenario) throw std::runtime_error("the benchmark's scenario is wrong");
             Stopwatch watch;
@@ -177,7 +177,9 @@ TEST_CASE("machine code speed") {
             cell.target = target;
             const scenarios::RunResult r =
                 scenarios::run_cell(*parsed.scenario, cell, {.image_folder = BATON_IMAGES, .monitor = &watch});
-            if (r.verdict != scenarios::Verdict::kPass) throw std::runtime_error("the benchmark's run failed");
+            if (r.verdict != scenarios::Verdict::kPass)
+                throw std::runtime_error(fmt::format("the benchmark's run failed: {}{}", r.message,
+                                                     r.findings.empty() ? "" : r.findings[0].what));
             const double moved = static_cast<double>(watch.pages * geometry_of(id).page_size()) / 1e6;
             fmt::print("{}, {}: relocation {:.0f} MB/s ({:.1f} MB)", geometry_of(id).name, scenarios::info(target).name,
                        moved / watch.between(Site::kRelocateStart, Site::kRelocateDone), moved);
