@@ -35,7 +35,7 @@ inline constexpr u64 kScratchCharsMax = 100;
 struct BadInput {
     Diagnostic what;
 };
-[[noreturn]] void wrong(std::string option, std::string message, std::string hint = {}) {
+[[noreturn]] void wrong(const std::string& option, const std::string& message, std::string hint = {}) {
     throw BadInput{{{}, {}, fmt::format("{}: {}", option, message), std::move(hint)}};
 }
 

@@ -59,7 +59,7 @@ constexpr Rules k70 = [] {
     return r;
 }();
 
-constexpr Rules k71_v2 = [] {
+constexpr Rules k71V2 = [] {
     Rules r = k70;
     r.release = "7.1.0-rc1";
     r.compatible = "kho-v2";
@@ -73,7 +73,7 @@ constexpr Rules k71_v2 = [] {
 }();
 
 constexpr Rules k71 = [] {
-    Rules r = k71_v2;
+    Rules r = k71V2;
     r.release = "7.1.0";
     r.compatible = "kho-v3";
     r.size_property = "blob-size";
@@ -92,7 +92,7 @@ constexpr Row kRows[] = {
      defects({Defect::kB06, Defect::kB07, Defect::kB16, Defect::kB22, Defect::kB27, Defect::kB31, Defect::kB39})},
     {Generation::k6_18, k618, defects({Defect::kB16, Defect::kB22, Defect::kB27, Defect::kB31, Defect::kB39})},
     {Generation::k7_0, k70, defects({Defect::kB20, Defect::kB22, Defect::kB27, Defect::kB39})},
-    {Generation::k7_1_v2, k71_v2, defects({Defect::kB27, Defect::kB39})},
+    {Generation::k7_1_v2, k71V2, defects({Defect::kB27, Defect::kB39})},
     {Generation::k7_1, k71, defects({Defect::kB27, Defect::kB39})},
 };
 static_assert(sizeof(kRows) / sizeof(kRows[0]) == sizeof(kGenerations) / sizeof(kGenerations[0]));

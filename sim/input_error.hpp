@@ -14,14 +14,15 @@ namespace baton::sim {
 class InputError : public std::runtime_error {
 public:
     /// Line and column count from 1; 0 when the file as a whole, or no text file, is meant.
-    InputError(std::string in_file, u32 at_line, u32 at_col, std::string message, std::string what_would_be_right = {})
-        : std::runtime_error(std::move(message)),
+    InputError(std::string in_file, u32 at_line, u32 at_col, const std::string& message,
+               std::string what_would_be_right = {})
+        : std::runtime_error(message),
           file(std::move(in_file)),
           line(at_line),
           col(at_col),
           hint(std::move(what_would_be_right)) {}
-    InputError(std::string in_file, std::string message, std::string what_would_be_right = {})
-        : InputError(std::move(in_file), 0, 0, std::move(message), std::move(what_would_be_right)) {}
+    InputError(std::string in_file, const std::string& message, std::string what_would_be_right = {})
+        : InputError(std::move(in_file), 0, 0, message, std::move(what_would_be_right)) {}
 
     std::string file;
     u32 line;

@@ -71,9 +71,9 @@ private:
         operator bool() const { return true; }
     };
 
-    [[noreturn]] void fail(u64 offset, std::string message, std::string hint = {}) const {
+    [[noreturn]] void fail(u64 offset, const std::string& message, std::string hint = {}) const {
         const Place p = place_of(text_, offset);
-        throw InputError(file_, p.line, p.col, std::move(message), std::move(hint));
+        throw InputError(file_, p.line, p.col, message, std::move(hint));
     }
 
     /// The place of the token the parser has just accepted; goes past it.

@@ -124,12 +124,12 @@ private:
 
     void read_subtree(int node, PhysAddr at) {
         const char* name = fdt_get_name(root(), node, nullptr);
-        const std::string_view property = out_.format != nullptr ? out_.format->subtree_property : "fdt";
-        const std::string_view size_property = out_.format != nullptr ? out_.format->size_property : "";
+        const std::string property{out_.format != nullptr ? out_.format->subtree_property : "fdt"};
+        const std::string size_property{out_.format != nullptr ? out_.format->size_property : ""};
         note_unknown(root(), node, at, {property, size_property}, false, warnings_);
-        const auto blob = tree_u64(root(), node, property.data());
+        const auto blob = tree_u64(root(), node, property.c_str());
         if (!blob) {
-            const int length = tree_length(root(), node, property.data());
+            const int length = tree_length(root(), node, property.c_str());
             warn(WarningId::kSubtreeAddress, at,
                  length < 0 ? fmt::format("subtree {} has no {}", name, property)
                             : fmt::format("{} of subtree {} has {} bytes", property, name, length));
@@ -137,7 +137,7 @@ private:
         }
         HandoverSubtree subtree{name, {*blob}, std::nullopt};
         if (!size_property.empty()) {
-            subtree.size = tree_u64(root(), node, size_property.data());
+            subtree.size = tree_u64(root(), node, size_property.c_str());
             if (!subtree.size)
                 warn(WarningId::kSubtreeSize, at, fmt::format("subtree {} has no good {}", name, size_property));
         }

@@ -219,7 +219,8 @@ private:
         std::map<Key, std::vector<PhysAddr>> there;
         u64 hashed = 0;
         for (const HandoverBlock& b : out_.only.b) {
-            if ((hashed += range_of(b, b_.page_shift).size) > kHashedMax) break;
+            hashed += range_of(b, b_.page_shift).size;
+            if (hashed > kHashedMax) break;
             if (const auto h = content_hash(b_, b)) there[{b.order.value, h->first, h->second}].push_back(b.phys);
         }
         if (there.empty()) return;
@@ -227,7 +228,8 @@ private:
         std::set<HandoverBlock> gone_a;
         std::set<HandoverBlock> gone_b;
         for (const HandoverBlock& a : out_.only.a) {
-            if ((hashed += range_of(a, a_.page_shift).size) > kHashedMax) break;
+            hashed += range_of(a, a_.page_shift).size;
+            if (hashed > kHashedMax) break;
             const auto h = content_hash(a_, a);
             if (!h) continue;
             const auto found = there.find({a.order.value, h->first, h->second});

@@ -49,8 +49,8 @@ public:
     }
 
 private:
-    [[noreturn]] void wrong(std::string message, std::string hint = {}) const {
-        throw InputError(name_, 0, 0, std::move(message), std::move(hint));
+    [[noreturn]] void wrong(const std::string& message, std::string hint = {}) const {
+        throw InputError(name_, 0, 0, message, std::move(hint));
     }
     u32 cells_of(int node, const char* property) const {
         int length = 0;

@@ -21,8 +21,8 @@ inline constexpr std::string_view kForms = "START SIZE TYPE, START-END TYPE or [
 // `number` and `col` are the place of `text` in the file.
 MapLine parse(std::string_view text, const std::string& name, u32 number, u32 col) {
     LineReader line(text);
-    const auto wrong = [&](std::string message, std::string hint) {
-        throw InputError(name, number, col + line.col() - 1, std::move(message), std::move(hint));
+    const auto wrong = [&](const std::string& message, std::string hint) {
+        throw InputError(name, number, col + line.col() - 1, message, std::move(hint));
     };
     line.skip_blanks();
     const u32 begins = col + line.col() - 1;
