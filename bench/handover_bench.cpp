@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Whole handovers on a 512 MiB machine, as `baton run` plays them: finalise, kexec_file_load, exec, boot of the next
 // kernel, with every check of the engine. The cost of one hop is the difference of the rows, by the number of hops.
+#include <fmt/format.h>
+
 #include <stdexcept>
 #include <string>
 
@@ -46,10 +48,14 @@ TEST_CASE("handover") {
             const Scenario cold = with_hops(g, 0, true);
             const Scenario empty = with_hops(g, hops, true);
             const Scenario filled = with_hops(g, hops, false);
-            const std::string and_hops = "the same and " + std::to_string(hops) + (hops == 1 ? " hop, " : " hops, ");
+            const std::string and_hops = fmt::format("the same and {} hop{}, ", hops, hops == 1 ? "" : "s");
             BENCHMARK("power-on to the first command, 512 MiB" + what) { return run(cold, target, options); };
-            BENCHMARK(and_hops + "nothing written to the 4 MiB region" + what) { return run(empty, target, options); };
-            BENCHMARK(and_hops + "4 MiB of content checked at each" + what) { return run(filled, target, options); };
+            BENCHMARK(fmt::format("{}nothing written to the 4 MiB region{}", and_hops, what)) {
+                return run(empty, target, options);
+            };
+            BENCHMARK(fmt::format("{}4 MiB of content checked at each{}", and_hops, what)) {
+                return run(filled, target, options);
+            };
         }
 }
 

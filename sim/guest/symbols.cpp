@@ -144,7 +144,9 @@ std::shared_ptr<const ImageSymbols> SymbolFiles::find(u64 text_xxh3) {
             at->second = std::move(symbols);
             return at->second;
         } catch (const ImageError&) {
-        } catch (const SymbolError&) {  // another image may have the same text, and its names
+            continue;
+        } catch (const SymbolError&) {
+            continue;  // another image may have the same text, and its names
         }
     }
     return nullptr;
