@@ -62,6 +62,8 @@ private:
     void check_expected_end(const Step& step);
     /// A step named schedule points that it did not come to.
     void check_reached(const Step& step);
+    /// Pokes of the step under way that are still to come, when nothing goes on to them.
+    void check_poked();
 
     // play_memory.cpp
     void play(const step::Alloc& a);

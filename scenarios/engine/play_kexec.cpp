@@ -87,6 +87,7 @@ void Play::play(const step::Boot& a) {
                                     .budget = scenario_.budget.or_else({})};
     machine_ = make_machine(config);
     machine_->begin_step();
+    ahead_.clear();
     if (step_->break_at) machine_->set_break({step_->break_at->site, step_->break_at->nth});
     schedule_pokes(*step_);
     regions_.clear();
@@ -272,6 +273,7 @@ void Play::play(const step::Continue&) {
     }
     machine().add_action({Site::kKexecJump, 1}, [this] { remember_handed_over(); });
     if (step_->break_at) machine().set_break({step_->break_at->site, step_->break_at->nth});
+    schedule_pokes(*step_);
     const sim::Outcome outcome = through_breaks(machine().proceed());
     const bool good = judge(*step_, outcome);
     if (outcome.kind == sim::Outcome::Kind::kBooted && good && loaded_) arrived(*step_);

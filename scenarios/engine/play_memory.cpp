@@ -148,7 +148,6 @@ void Play::play(const step::HostPoke& a) { poke(a.poke, resolve(a.poke.target));
 
 // Places are meant as they are when the step begins: during an exec the kernel that knows them is gone.
 void Play::schedule_pokes(const Step& step) {
-    ahead_.clear();
     for (const ScheduledPoke& p : step.at) {
         const PhysRange where = resolve(p.poke.target);
         ahead_.push_back(&p);

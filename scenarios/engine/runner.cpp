@@ -170,6 +170,7 @@ sim::Outcome Play::through_breaks(sim::Outcome outcome) {
         suspended_ = nullptr;
         ended_as_expected_ = false;
         if (resume->break_at) machine().set_break({resume->break_at->site, resume->break_at->nth});
+        schedule_pokes(*resume);
         outcome = machine().proceed();
     }
     return outcome;
@@ -188,13 +189,16 @@ void Play::check_expected_end(const Step& step) {
 // What a scenario does at a point that nothing comes to, it does not do: without this it would pass all the same.
 void Play::check_reached(const Step& step) {
     if (failed() || !machine_ || machine_->at_break()) return;
-    const auto unreached = [](Site site, u64 nth) {
-        return fmt::format("{}#{} was not reached in this step", info(site).name, nth);
-    };
-    for (const ScheduledPoke* p : ahead_)
-        finding(p->poke.place, unreached(p->when.site, p->when.nth), "so nothing was poked there");
+    check_poked();
     if (const auto ahead = machine_->break_ahead())
-        finding(step, unreached(ahead->site, ahead->nth), "so nothing stopped there");
+        finding(step, fmt::format("{}#{} was not reached in this step", info(ahead->site).name, ahead->nth),
+                "so nothing stopped there");
+}
+
+void Play::check_poked() {
+    for (const ScheduledPoke* p : ahead_)
+        finding(p->poke.place, fmt::format("{}#{} was not reached in this step", info(p->when.site).name, p->when.nth),
+                "so nothing was poked there");
 }
 
 std::optional<Reply> Play::send(Op op, std::initializer_list<u64> args, std::string_view text) {
@@ -256,6 +260,7 @@ void Play::play_step(const Step& step) {
     }
     if (machine_ && !at_break) {
         machine_->begin_step();
+        ahead_.clear();
         if (step.break_at) machine_->set_break({step.break_at->site, step.break_at->nth});
         schedule_pokes(step);
     }
@@ -276,6 +281,7 @@ RunResult Play::run() {
                 if (!failed()) ++result_.steps_done;
             }
         } catch (const StoppedAtBreak&) {
+            if (!failed()) check_poked();
             if (!failed()) {
                 verified(fmt::format("stopped at the break of step {}", suspended_->index + 1));
                 ++result_.steps_done;

@@ -64,6 +64,24 @@ TEST_CASE("reached: a break where nothing stops is a finding") {
         "kho.finalise.begin#2 was not reached in this step: so nothing stopped there");
 }
 
+TEST_CASE("reached: a continue has pokes of its own, and they are done or a finding") {
+    const std::string broken = kBoot + "[[step]]\ndo = 'finalise'\nbreak = 'kho.finalise.begin'\n";
+    const std::string go_on = "[[step]]\ndo = 'continue'\n";
+    const std::string expect = "[[step]]\ndo = 'expect'\nlog = 'finalised'\n";
+    for (const Target target : {Target::kNative, Target::kGuest}) {
+        CHECK(only_finding(run(broken + go_on + poke_at("kho.finalise.end") + expect, target)) == "pass");
+        CHECK(only_finding(run(broken + go_on + poke_at("relocate.page"), target)) ==
+              "relocate.page#1 was not reached in this step: so nothing was poked there");
+    }
+}
+
+TEST_CASE("reached: a scenario that ends at a break leaves no poke undone") {
+    const std::string broken = kBoot + "[[step]]\ndo = 'finalise'\nbreak = 'kho.finalise.begin'\n";
+    CHECK(only_finding(run(broken + poke_at("kho.finalise.begin"))) == "pass");
+    CHECK(only_finding(run(broken + poke_at("kho.finalise.end"))) ==
+          "kho.finalise.end#1 was not reached in this step: so nothing was poked there");
+}
+
 TEST_CASE("reached: an error that was expected does not excuse it") {
     const std::string exec = kBoot + "[[step]]\ndo = 'abort'\nexpect_error = 'ENOENT'\n";
     CHECK(only_finding(run(exec)) == "pass");
