@@ -269,7 +269,9 @@ std::vector<PhysRange> Capture::ram() const {
         else
             out.push_back(e.range);
     }
-    if (out.empty() && ram_bytes != 0) out.push_back({ram_base, ram_bytes});
+    // Where RAM goes on above its hole below 4 GiB, the size alone does not say.
+    const bool one_run = isa != Isa::kX86_64 || ram_bytes <= 2 * kGiB;
+    if (out.empty() && ram_bytes != 0 && one_run) out.push_back({ram_base, ram_bytes});
     return out;
 }
 

@@ -101,8 +101,11 @@ private:
                  fmt::format("the window at {:#x} comes after the one at {:#x}", entry.window, window_));
         any_window_ = true;
         window_ = entry.window;
-        if (!bitmaps_.insert(entry.bitmap).second)
+        // Its bits are told once: a page of entries that all name one bitmap would be millions of blocks.
+        if (!bitmaps_.insert(entry.bitmap).second) {
             warn(WarningId::kBitmapShared, at, fmt::format("bitmap at {:#x} is named twice", entry.bitmap));
+            return true;
+        }
         std::vector<u8> bytes(job_.bitmap_bytes);
         if (entry.bitmap == 0 || !job_.read(bitmap, bytes)) {
             warn(WarningId::kBitmapAbsent, at, fmt::format("bitmap at {:#x} is not in memory", entry.bitmap));

@@ -95,7 +95,7 @@ struct Handover {
     u64 pages = 0;  // that the blocks cover, of the kernel's page size
 };
 
-inline constexpr u64 kBlocksMax = u64{1} << 24;      // 64 GiB in single pages
+inline constexpr u64 kBlocksMax = u64{1} << 22;      // 16 GiB in single pages
 inline constexpr u64 kTrackerBytesMax = 512 * kMiB;  // the bitmaps of 16 TiB in single pages
 inline constexpr u64 kScratchAreasMax = 4096;
 

@@ -37,6 +37,9 @@ public:
             if (s.name == "memblock" && expect(s, tree, WarningId::kReserveMemBroken)) read_memblock(*tree);
             if (s.name == "kho_test" && expect(s, tree, WarningId::kTestKhoBroken)) read_test_kho(*tree);
             if (s.name == "kexec-metadata") read_metadata(s);
+            // Under "fdt" a blob is a tree, whosever it is; later formats hand over any bytes.
+            const bool is_tree = h_.format != nullptr && h_.format->subtree_property == "fdt";
+            if (is_tree && s.name != "memblock" && s.name != "kho_test") expect(s, tree, WarningId::kFdtBroken);
         }
         return std::move(out_);
     }

@@ -51,7 +51,7 @@ constexpr std::array<WarningInfo, static_cast<u32>(kCount)> kTable = {{
     {kBitmapAbsent, kError, "bitmap-absent", "there is no memory where a bitmap should be"},
     {kBitmapUnaligned, kError, "bitmap-unaligned", "a bitmap is not aligned to its size"},
     {kBitmapWindow, kError, "bitmap-window", "a bitmap's window does not begin at a multiple of its span"},
-    {kBitmapShared, kError, "bitmap-shared", "two entries name one bitmap"},
+    {kBitmapShared, kError, "bitmap-shared", "two entries name one bitmap; the blocks of the first are listed"},
     {kBitmapEmpty, kNote, "bitmap-empty", "a bitmap without a bit set"},
     {kNodeAbsent, kError, "node-absent", "there is no memory where a radix node should be"},
     {kNodeUnaligned, kError, "node-unaligned", "a radix node does not begin a page"},

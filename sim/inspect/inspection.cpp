@@ -54,6 +54,7 @@ private:
         if (options_.fdt) {
             out_.boot.fdt = *options_.fdt;
             out_.found = "given";
+            look_for_record();
         } else if (s.stated.fdt.value != 0) {
             out_.boot = s.stated;
             out_.found = s.kind == "capture" ? "manifest" : "its kernel";
@@ -63,6 +64,19 @@ private:
         if (!options_.scratch) return;
         out_.boot.scratch = options_.scratch->start;
         out_.boot.scratch_bytes = options_.scratch->size;
+    }
+    /// The record in memory that hands over the root FDT which was given: it knows the scratch array.
+    void look_for_record() {
+        for (const FoundHandover& f : find_handovers(out_.source)) {
+            if (f.boot.fdt != *options_.fdt || f.boot.record.empty()) continue;
+            const auto& given = options_.scratch;
+            if (given && (given->start != f.boot.scratch || given->size != f.boot.scratch_bytes))
+                warn(WarningId::kBootRecordMismatch, f.boot.scratch_field,
+                     fmt::format("the scratch array handed over is {:#x} of {:#x} bytes, given is {:#x} of {:#x}",
+                                 f.boot.scratch.value, f.boot.scratch_bytes, given->start.value, given->size));
+            out_.boot = f.boot;
+            return;
+        }
     }
     void find() {
         std::vector<FoundHandover> found = find_handovers(out_.source);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <xxhash.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -32,7 +34,8 @@ ordered_json tree(const HandoverPiece& p) {
             {"off_dt_struct", t.off_struct},
             {"size_dt_struct", t.size_struct},
             {"off_dt_strings", t.off_strings},
-            {"size_dt_strings", t.size_strings}};
+            {"size_dt_strings", t.size_strings},
+            {"xxh3", hex(XXH3_64bits(p.bytes.data(), p.bytes.size()))}};
 }
 
 ordered_json area(const VmallocArea& a) {
