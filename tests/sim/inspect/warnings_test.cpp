@@ -21,6 +21,7 @@ constexpr PhysAddr kBlob{0x101000};
 constexpr PhysAddr kChunk{0x102000};
 constexpr PhysAddr kBitmap{0x103000};
 constexpr PhysAddr kLowChunk{0x102000};
+constexpr PhysAddr kFree{0x900000};  // nothing is there
 
 MadeSpec spec(const char* compatible = "kho-v1") {
     MadeSpec s;
@@ -111,9 +112,10 @@ TEST_CASE("warnings: chunk lists and bitmaps") {
          {WarningId::kBlockAddress, [](auto& m) { m.write_u64(kChunk + 16, u64{1} << 52); }},
          {WarningId::kBlockDuplicate,
           [](auto& m) {
+              m.write(kFree, std::vector<u8>(m.frames.at(kBitmap.value / 4096)));
               m.write_u64(kChunk + 8, u64{2} << 32);
               m.write_u64(kChunk + 32, 0);
-              m.write_u64(kChunk + 40, kBitmap.value);
+              m.write_u64(kChunk + 40, kFree.value);
           }},
          {WarningId::kBlockOverlap, [](auto& m) { m.write(kBitmap + 0x400 / 8, std::vector<u8>{1}); }},
          {WarningId::kBlockInScratch, [](auto& m) { m.write_u64(kChunk + 16, 0x40000000); }},
@@ -271,6 +273,56 @@ TEST_CASE("warnings: the page about them lists each with its severity, and no ot
     u64 listed = 0;
     for (u64 at = page.find("\n| `"); at != std::string::npos; at = page.find("\n| `", at + 1)) ++listed;
     CHECK(listed == rows);
+}
+
+TEST_CASE("warnings: a chunk whose entries all name one bitmap tells its blocks once") {
+    MadeHandover m(spec());
+    const u64 whole = sim::inspect(m.source(true), {}).handover.blocks.size();
+    m.write_u64(kChunk + 8, u64{255} << 32);
+    for (u64 i = 1; i < 255; ++i) {
+        m.write_u64(kChunk + 16 + 16 * i, i * 128 * kMiB);
+        m.write_u64(kChunk + 24 + 16 * i, kBitmap.value);
+    }
+    const sim::Inspection i = sim::inspect(m.source(true), {});
+    CHECK(has(i, WarningId::kBitmapShared));
+    CHECK(i.handover.blocks.size() <= whole);
+}
+
+TEST_CASE("warnings: under kho-v1 a blob that is no tree is named, whosever it is") {
+    MadeHandover m(spec());
+    replace(m, kRoot, "memblock", "memblocc");
+    CHECK_FALSE(has(sim::inspect(m.source(true), {}), WarningId::kFdtBroken));
+    m.write(kBlob, std::vector<u8>{0});
+    CHECK(has(sim::inspect(m.source(true), {}), WarningId::kFdtBroken));
+}
+
+TEST_CASE("warnings: a root FDT that is given finds its record, and what is given is held against it") {
+    MadeHandover m(spec());
+    const sim::BootHandover boot = m.boot();
+    const u64 node[] = {0, u64{32} << 32 | 10, boot.fdt.value, 4096, boot.scratch.value, boot.scratch_bytes};
+    for (u64 i = 0; i < std::size(node); ++i) m.write_u64(kFree + 8 * i, node[i]);
+    const sim::Inspection alone = sim::inspect(m.source(false), {.fdt = kRoot});
+    CHECK(alone.handover.scratch.size() == 2);
+    CHECK(alone.boot.scratch == boot.scratch);
+    CHECK_FALSE(has(alone, WarningId::kScratchUnknown));
+    const PhysRange right{boot.scratch, boot.scratch_bytes};
+    const PhysRange wrong{boot.scratch, 16};
+    CHECK_FALSE(has(sim::inspect(m.source(false), {.fdt = kRoot, .scratch = right}), WarningId::kBootRecordMismatch));
+    const sim::Inspection other = sim::inspect(m.source(false), {.fdt = kRoot, .scratch = wrong});
+    CHECK(has(other, WarningId::kBootRecordMismatch));
+    CHECK(other.handover.scratch.size() == 1);
+}
+
+TEST_CASE("warnings: how much RAM an x86-64 machine has does not say where, beyond 2 GiB") {
+    sim::Capture c;
+    c.isa = Isa::kX86_64;
+    c.ram_bytes = 2 * kGiB;
+    CHECK(c.ram() == std::vector<PhysRange>{{{0}, 2 * kGiB}});
+    c.ram_bytes = 4 * kGiB;
+    CHECK(c.ram().empty());
+    c.isa = Isa::kAArch64;
+    c.ram_base = {kGiB};
+    CHECK(c.ram() == std::vector<PhysRange>{{{kGiB}, 4 * kGiB}});
 }
 
 }  // namespace baton::test
