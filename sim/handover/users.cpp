@@ -34,12 +34,14 @@ public:
     HandoverUsers run() {
         for (const HandoverSubtree& s : h_.subtrees) {
             const HandoverPiece* tree = piece_at(h_.sub_fdts, s.blob);
-            if (s.name == "memblock" && expect(s, tree, WarningId::kReserveMemBroken)) read_memblock(*tree);
-            if (s.name == "kho_test" && expect(s, tree, WarningId::kTestKhoBroken)) read_test_kho(*tree);
+            if (s.name == "memblock") {
+                if (expect(s, tree, WarningId::kReserveMemBroken)) read_memblock(*tree);
+            } else if (s.name == "kho_test") {
+                if (expect(s, tree, WarningId::kTestKhoBroken)) read_test_kho(*tree);
+            } else if (h_.format != nullptr && h_.format->subtree_property == "fdt") {
+                expect(s, tree, WarningId::kFdtBroken);  // under "fdt" a blob is a tree, whosever it is
+            }
             if (s.name == "kexec-metadata") read_metadata(s);
-            // Under "fdt" a blob is a tree, whosever it is; later formats hand over any bytes.
-            const bool is_tree = h_.format != nullptr && h_.format->subtree_property == "fdt";
-            if (is_tree && s.name != "memblock" && s.name != "kho_test") expect(s, tree, WarningId::kFdtBroken);
         }
         return std::move(out_);
     }

@@ -45,8 +45,8 @@ bool is_root(std::span<const u8> tree) {
 
 class Finder {
 public:
-    explicit Finder(const Source& source)
-        : source_(source), read_([&](PhysAddr a, std::span<u8> to) { return source.memory.read(a, to); }) {}
+    Finder(const Source& source, std::optional<PhysAddr> fdt)
+        : source_(source), fdt_(fdt), read_([&](PhysAddr a, std::span<u8> to) { return source.memory.read(a, to); }) {}
 
     std::vector<FoundHandover> run() {
         Candidates c;
@@ -56,6 +56,7 @@ public:
         for (PhysAddr root : roots_)
             if (std::ranges::none_of(found_, [&](const FoundHandover& f) { return f.boot.fdt == root; }))
                 found_.push_back({{.fdt = root, .fdt_size = 0}, fmt::format("magic at {:#x}", root.value)});
+        if (fdt_) std::erase_if(found_, [&](const FoundHandover& f) { return f.boot.fdt != *fdt_; });
         judge();
         return std::move(found_);
     }
@@ -109,6 +110,7 @@ private:
     }
 
     const Source& source_;
+    const std::optional<PhysAddr> fdt_;
     RamReader read_;
     std::vector<PhysAddr> roots_;
     std::vector<FoundHandover> found_;
@@ -116,6 +118,8 @@ private:
 
 }  // namespace
 
-std::vector<FoundHandover> find_handovers(const Source& source) { return Finder(source).run(); }
+std::vector<FoundHandover> find_handovers(const Source& source, std::optional<PhysAddr> fdt) {
+    return Finder(source, fdt).run();
+}
 
 }  // namespace baton::sim

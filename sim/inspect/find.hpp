@@ -16,7 +16,7 @@ struct FoundHandover {
     std::string how;    // "setup_data node at 0x…", "device tree at 0x…", "root FDT's magic"
 };
 
-/// All that were found, the best first.
-std::vector<FoundHandover> find_handovers(const Source& source);
+/// All that were found, or those of one root FDT; the best first.
+std::vector<FoundHandover> find_handovers(const Source& source, std::optional<PhysAddr> fdt = {});
 
 }  // namespace baton::sim

@@ -67,8 +67,8 @@ private:
     }
     /// The record in memory that hands over the root FDT which was given: it knows the scratch array.
     void look_for_record() {
-        for (const FoundHandover& f : find_handovers(out_.source)) {
-            if (f.boot.fdt != *options_.fdt || f.boot.record.empty()) continue;
+        for (const FoundHandover& f : find_handovers(out_.source, options_.fdt)) {
+            if (f.boot.record.empty()) continue;
             const auto& given = options_.scratch;
             if (given && (given->start != f.boot.scratch || given->size != f.boot.scratch_bytes))
                 warn(WarningId::kBootRecordMismatch, f.boot.scratch_field,
