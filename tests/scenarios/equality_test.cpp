@@ -100,7 +100,7 @@ void flip(sim::Machine& m, PhysAddr at) {
 
 }  // namespace
 
-TEST_CASE("equality: the whole library, on every ISA") {
+TEST_CASE("equality: the whole library, on every ISA", "[shards]") {
     const test::Shard shard = test::shard();
     u64 cells = 0;
     for (const Scenario& scenario : library())
@@ -122,7 +122,7 @@ TEST_CASE("equality: larger pages") {
     }
 }
 
-TEST_CASE("equality: what RAM held at power-on reaches no result") {
+TEST_CASE("equality: what RAM held at power-on reaches no result", "[shards]") {
     const test::Shard shard = test::shard();
     u64 cells = 0;
     u64 left_out = 0;

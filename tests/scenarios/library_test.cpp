@@ -30,7 +30,7 @@ std::string story(const RunResult& r) {
 
 }  // namespace
 
-TEST_CASE("library: every scenario passes on every cell, and its hashes repeat") {
+TEST_CASE("library: every scenario passes on every cell, and its hashes repeat", "[shards]") {
     const RunOptions options{.image_folder = BATON_IMAGES};
     const auto files = library();
     REQUIRE(files.size() >= 20);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A test file that takes long is several ctest entries, which run side by side: a line "// Shards: N" in it makes N of
-// them, and each does its share of the work. By itself, without ctest, a test executable does all of it.
+// them, and each does its share of the test cases tagged [shards]; the first also does the others. By itself, without
+// ctest, a test executable does all of it.
 #pragma once
 
 #include <cstdlib>

@@ -259,7 +259,7 @@ u64 number_from(const char* name, u64 otherwise) {
     return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
 }
 
-TEST_CASE("captures: random handovers of ours, exported, renamed and read again, are equal") {
+TEST_CASE("captures: random handovers of ours, exported, renamed and read again, are equal", "[shards]") {
     const Folder folder;
     const Shard shard = test::shard();
     const u64 only = number_from("BATON_ROUND_TRIP", ~u64{0});
@@ -284,10 +284,11 @@ TEST_CASE("captures: random handovers of ours, exported, renamed and read again,
         most_areas = std::max<u64>(most_areas, sent.handover.scratch.size());
         for (const HandoverBlock& b : sent.handover.blocks) highest_order = std::max(highest_order, b.order.value);
     }
-    if (only != ~u64{0} || handovers / shard.count < 250) return;
+    // Of all of them, in whatever shares; a sample need not have everything.
+    if (only != ~u64{0} || handovers < 1000) return;
     CHECK(highest_order == 18);
     CHECK(most_areas == 2 + kNodesMax);
-    CHECK(blocks > 25'000);
+    CHECK(blocks > 100'000 / shard.count);
 }
 
 TEST_CASE("captures: the same handover gives the same bytes in every file") {
