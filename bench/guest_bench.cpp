@@ -29,6 +29,7 @@ using sim::Target;
 inline constexpr u64 kSeed = 7;
 inline constexpr u64 kRam = 512 * kMiB;
 inline constexpr std::string_view kCommandLine = "kho=on kho_scratch=16M,64M,16M reserve_mem=4M:4M:oops";
+inline constexpr std::string_view kRoomForInitrd = "kho=on kho_scratch=64M,128M,16M";  // 24 MiB beside the kernel
 constexpr GeometryId kIsas[] = {GeometryId::kX86_64, GeometryId::kAArch64_4K};
 
 sim::ImageFile image_of(GeometryId g) {
@@ -169,7 +170,7 @@ TEST_CASE("machine code speed") {
                 "title = \"bench\"\nmachine = {{ arch = \"{}\", seed = 7 }}\n[kernel.a]\ncmdline = \"{}\"\n"
                 "[[step]]\ndo = \"boot\"\nkernel = \"a\"\n"
                 "[[step]]\ndo = \"kexec_file_load\"\nkernel = \"a\"\ninitrd = \"24M\"\n[[step]]\ndo = \"exec\"\n",
-                geometry_of(id).name, "kho=on kho_scratch=64M,128M,16M");
+                geometry_of(id).name, kRoomForInitrd);
             const scenarios::Parsed parsed = scenarios::parse_text(text, "bench");
             if (!parsed.scenario) throw std::runtime_error("the benchmark's scenario is wrong");
             Stopwatch watch;

@@ -155,7 +155,10 @@ TEST_CASE("docs: what is shown is what is printed") {
         INFO(e.file << ":" << e.line << ": " << e.command);
         const bool session = e.command.starts_with(kDebugger);
         const std::string command = session ? session_command(e) : e.command;
-        const Lines printed = lines_of(run_shell("cd '" + here.string() + "'; { " + command + "; } 2>&1").out);
+        const auto said = run_shell("cd '" + here.string() + "' && { " + command + "; } 2>&1");
+        CHECK((said.exit == 0 || said.exit == 1));  // 1: what was inspected has errors, what was compared differs
+        REQUIRE((!session || !e.output.empty()));
+        const Lines printed = lines_of(said.out);
         for (const std::string& line : printed) UNSCOPED_INFO(line);
         const auto other = session ? unlike_session(e.output, printed) : unlike(e.output, printed);
         INFO("shown, not printed: " << other.value_or(""));

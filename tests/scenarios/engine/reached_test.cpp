@@ -75,6 +75,15 @@ TEST_CASE("reached: a continue has pokes of its own, and they are done or a find
     }
 }
 
+TEST_CASE("reached: after a continue, times count on from the start of the step that broke") {
+    const std::string broken = kBoot +
+                               "[[step]]\ndo = 'finalise'\n[[step]]\ndo = 'kexec_file_load'\nkernel = 'a'\n"
+                               "[[step]]\ndo = 'exec'\nbreak = 'relocate.page#2'\n[[step]]\ndo = 'continue'\n";
+    CHECK(only_finding(run(broken + poke_at("relocate.page#3"))) == "pass");
+    CHECK(only_finding(run(broken + poke_at("relocate.page#1"))) ==
+          "relocate.page#1 was not reached in this step: so nothing was poked there");
+}
+
 TEST_CASE("reached: a scenario that ends at a break leaves no poke undone") {
     const std::string broken = kBoot + "[[step]]\ndo = 'finalise'\nbreak = 'kho.finalise.begin'\n";
     CHECK(only_finding(run(broken + poke_at("kho.finalise.begin"))) == "pass");

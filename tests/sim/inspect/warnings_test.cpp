@@ -6,6 +6,7 @@
 #include <functional>
 #include <iterator>
 
+#include "sim/inspect/report.hpp"
 #include "tests/catch.hpp"
 #include "tests/support/captures.hpp"
 #include "tests/support/made_handover.hpp"
@@ -288,10 +289,31 @@ TEST_CASE("warnings: a chunk whose entries all name one bitmap tells its blocks 
     CHECK(i.handover.blocks.size() <= whole);
 }
 
+TEST_CASE("warnings: more blocks than anybody lists are too many, and the first are told") {
+    MadeHandover m(spec());
+    const u64 bitmaps = sim::kBlocksMax / (8 * kFrameSize) + 1;
+    REQUIRE(bitmaps < 255);
+    m.write_u64(kChunk + 8, bitmaps << 32);
+    for (u64 i = 0; i < bitmaps; ++i) {
+        const PhysAddr bitmap = kFree + i * kFrameSize;
+        m.write(bitmap, std::vector<u8>(kFrameSize, 0xff));
+        m.write_u64(kChunk + 16 + 16 * i, (i + 64) * 128 * kMiB);
+        m.write_u64(kChunk + 24 + 16 * i, bitmap.value);
+    }
+    const sim::Inspection i = sim::inspect(m.source(true), {});
+    CHECK(has(i, WarningId::kBlocksTooMany));
+    CHECK(i.handover.blocks.size() == sim::kBlocksMax);
+}
+
 TEST_CASE("warnings: under kho-v1 a blob that is no tree is named, whosever it is") {
     MadeHandover m(spec());
     replace(m, kRoot, "memblock", "memblocc");
-    CHECK_FALSE(has(sim::inspect(m.source(true), {}), WarningId::kFdtBroken));
+    const sim::Inspection whole = sim::inspect(m.source(true), {});
+    CHECK_FALSE(has(whole, WarningId::kFdtBroken));
+    replace(m, kBlob, "memblock-v1", "memblocc-v1");  // what nobody knows cannot be judged, but it is not the same
+    const sim::Inspection other = sim::inspect(m.source(true), {});
+    CHECK(names(other) == names(whole));
+    CHECK(sim::inspection_json(other) != sim::inspection_json(whole));
     m.write(kBlob, std::vector<u8>{0});
     CHECK(has(sim::inspect(m.source(true), {}), WarningId::kFdtBroken));
 }
