@@ -11,6 +11,7 @@
 #include "cli/verbs.hpp"
 #include "model/defects.hpp"
 #include "model/errno.hpp"
+#include "model/mm/alloc_site.hpp"
 #include "model/rules.hpp"
 #include "model/sites.hpp"
 #include "scenarios/engine/engine.hpp"
@@ -89,6 +90,7 @@ Lines errors() {
 }
 
 Lines sites() { return named(kSites); }
+Lines allocs() { return named(kAllocSites); }
 Lines places() { return named(scenarios::kPlaces); }
 Lines verdicts() { return named(scenarios::kEndings); }
 
@@ -102,6 +104,7 @@ constexpr Topic kTopics[] = {
     {"defects", "known bugs that a kernel can have switched on", defects},
     {"generations", "kernel generations", generations},
     {"sites", "schedule points (`baton points` adds their phase)", sites},
+    {"allocs", "places in a kernel that ask for memory: fail_alloc", allocs},
     {"places", "places that a poke can name", places},
     {"verdicts", "how a kernel can end: expect_verdict", verdicts},
     {"errors", "errno names: expect_error", errors},

@@ -39,6 +39,7 @@ enum class Op : u32 {
     kTestKhoSave,        // args: bytes at most                → value: folios, bytes, checksum
     kTestKhoRestore,     //                                    → value: folios, bytes, checksum, stated checksum
     kReserveMemFind,     // text: name                         → value: phys, size
+    kFailAlloc,          // args: AllocFailure site, lasting, nth; what was armed before → values: seen, failed
     kQuery,              // args: what (Query), index          → values
     kCount,
 };
@@ -117,6 +118,7 @@ inline constexpr OpInfo kOps[] = {
     {Op::kTestKhoSave, "test_kho_save"},
     {Op::kTestKhoRestore, "test_kho_restore"},
     {Op::kReserveMemFind, "reserve_mem_find"},
+    {Op::kFailAlloc, "fail_alloc"},
     {Op::kQuery, "query"},
 };
 static_assert(sizeof(kOps) / sizeof(kOps[0]) == static_cast<u32>(Op::kCount));

@@ -48,8 +48,8 @@ Errno alloc(Kernel& k, const Command& c, Reply& r) {
     if (folio && c.args[1] > geometry(k).max_order) return Errno::kEINVAL;
     if (!folio && c.args[1] == 0) return Errno::kEINVAL;
     const u32 flags = kAllocZero | kAllocUser;
-    const auto a = folio ? mm::alloc_pages(k, {static_cast<u32>(c.args[1])}, flags | kAllocCompound)
-                         : mm::alloc_run(k, c.args[1], flags);
+    const auto a = folio ? mm::alloc_pages(k, {static_cast<u32>(c.args[1])}, flags | kAllocCompound, AllocSite::kUser)
+                         : mm::alloc_run(k, c.args[1], flags, AllocSite::kUser);
     if (!a) return a.error();
     r.values[0] = a->value;
     return Errno::kOk;
@@ -151,6 +151,16 @@ Errno reserve_mem_find(Kernel& k, const Command& c, Reply& r) {
     return Errno::kOk;
 }
 
+Errno fail_alloc(Kernel& k, const Command& c, Reply& r) {
+    r.values[0] = k.alloc_failure.seen;
+    r.values[1] = k.alloc_failure.failed;
+    const auto site = static_cast<u32>(c.args[0]);
+    if (site != kAnySite && site > kAllocSiteCount) return Errno::kEINVAL;
+    k.alloc_failure = {
+        .site = site, .lasting = c.args[1] != 0 ? u32{1} : 0, .nth = c.args[2], .seen = 0, .failed = 0};
+    return Errno::kOk;
+}
+
 struct Row {
     Op op;
     Handler handler;
@@ -182,6 +192,7 @@ constexpr Row kHandlers[] = {
     {Op::kTestKhoSave, test_kho_save},
     {Op::kTestKhoRestore, test_kho_restore},
     {Op::kReserveMemFind, reserve_mem_find},
+    {Op::kFailAlloc, fail_alloc},
     {Op::kQuery, query},
 };
 static_assert(sizeof(kHandlers) / sizeof(kHandlers[0]) == static_cast<u32>(Op::kCount));

@@ -38,11 +38,11 @@ void free_file(Kernel& k, const File& file) {
 Result<PhysAddr> add_index(Kernel& k, File& file, u64 n, PhysAddr last) {
     PhysAddr& directory = file.directories[n / words_per_page(k)];
     if (directory.value == 0) {
-        const auto page = mm::alloc_pages(k, {0}, kAllocZero);
+        const auto page = mm::alloc_pages(k, {0}, kAllocZero, AllocSite::kFileIndex);
         if (!page) return page;
         directory = *page;
     }
-    const auto index = mm::alloc_pages(k, {0}, kAllocZero);
+    const auto index = mm::alloc_pages(k, {0}, kAllocZero, AllocSite::kFileIndex);
     if (!index) return index;
     ram::store(directory + n % words_per_page(k) * sizeof(u64), *index);
     if (n == 0)
@@ -61,7 +61,7 @@ Status add_pages(Kernel& k, File& file) {
             if (!added) return fail(added.error());
             index = *added;
         }
-        const auto data = mm::alloc_pages(k, {0}, kAllocMovable | kAllocZero | kAllocUser);
+        const auto data = mm::alloc_pages(k, {0}, kAllocMovable | kAllocZero | kAllocUser, AllocSite::kFileData);
         if (!data) return fail(data.error());
         ram::store(index + i % per_index * sizeof(u64), *data);
     }

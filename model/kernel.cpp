@@ -6,6 +6,7 @@
 #include "model/kernel.hpp"
 
 #include "model/bits.hpp"
+#include "model/mm/early_alloc.hpp"
 #include "model/mm/paging/paging.hpp"
 
 namespace baton {
@@ -37,8 +38,8 @@ Kernel& construct(PhysAddr image, PhysAddr header_at) {
 // Memory a guest runs on; natively it is allocated and owned but idle (decision D8).
 void allocate_boot_cpu(Kernel& k) {
     const u64 page = geometry(k).page_size();
-    k.stack = memblock::alloc_or_panic(k.memblock, align_up(kStackBytes, page), page);
-    k.per_cpu = memblock::alloc_or_panic(k.memblock, kPerCpuBytes, page);
+    k.stack = mm::early_alloc_or_panic(k, AllocSite::kBootStack, {.size = align_up(kStackBytes, page), .align = page});
+    k.per_cpu = mm::early_alloc_or_panic(k, AllocSite::kBootPerCpu, {.size = kPerCpuBytes, .align = page});
     platform::own({k.stack, align_up(kStackBytes, page)}, Owner::kNobody, Owner::kKernel);
     platform::own({k.per_cpu, kPerCpuBytes}, Owner::kNobody, Owner::kKernel);
 }
@@ -60,6 +61,7 @@ void init_memory(Kernel& k) {
     reserve_mem::parse_options(k, k.command_line());
     platform::at(Site::kBootMemmap);
     mm::init_memmap(k);
+    mm::fence::init(k, k.command_line());
     kho::memory_init(k);
     mm::free_all(k);
     platform::at(Site::kBootFreeAll);

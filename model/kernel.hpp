@@ -15,6 +15,8 @@
 #include "model/image_header.hpp"
 #include "model/kexec/kexec.hpp"
 #include "model/kho/kho.hpp"
+#include "model/mm/alloc_failure.hpp"
+#include "model/mm/fence_pool.hpp"
 #include "model/mm/memblock.hpp"
 #include "model/mm/page_alloc.hpp"
 #include "model/mm/small.hpp"
@@ -46,7 +48,9 @@ struct Kernel {
     BootInfo boot;
     Memblock memblock;
     PageAllocator pages;
+    AllocFailure alloc_failure;
     SmallAllocator small;
+    FencePool fence;
     VmAreas vm_areas;
     KhoState kho;
     ReserveMem reserve_mem;

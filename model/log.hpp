@@ -25,6 +25,9 @@ enum class Log : u32 {
     // mm
     kMemblockFull,
     kBadPageState,
+    kAllocFailsAsAsked,
+    kFencePool,
+    kFenceNoPool,
     // kexec
     kKexecLoaded,
     kKexecUnloaded,
@@ -101,6 +104,9 @@ inline constexpr LogInfo kLogs[] = {
     {Log::kE820Truncated, "e820: {} entries do not fit the zero page"},
     {Log::kMemblockFull, "memblock: no room to grow the array to {} entries"},
     {Log::kBadPageState, "bad page state at pfn {x}: refcount {}"},
+    {Log::kAllocFailsAsAsked, "mm: {s}: allocation {} fails, as asked"},
+    {Log::kFencePool, "kfence: pool at {x}, {} KiB, serves one small allocation in {}"},
+    {Log::kFenceNoPool, "kfence: no memory for a pool of {} KiB"},
     {Log::kKexecLoaded, "kexec: image loaded, start {x}, {} segments, {} pages"},
     {Log::kKexecUnloaded, "kexec: image unloaded"},
     {Log::kKexecSegment, "kexec: segment {} at {x}, {} bytes, buffer {} bytes"},

@@ -57,13 +57,13 @@ static_assert(sizeof(PortRam) == 520);
 struct PortMap {
     PhysAddr window;  // first byte of the window
     u64 window_bytes;
-    PhysAddr dirty;     // dirty bitmap, 2 MiB: bit i of byte j is frame 8 j + i (decision D2); 64 GiB at 4 KiB
+    PhysAddr dirty;     // dirty bitmap: bit i of byte j is frame 8 j + i (decision D2); 2 MiB, or 4 for RAM above 64 GiB
     PhysAddr record;    // the PortRecord
     PhysAddr ram;       // the PortRam
     PhysAddr doorbell;  // MMIO, 4 bytes
 };
-inline constexpr PortMap kPortX86{{0xfd000000}, 0x2000000, {0xfd000000}, {0xfd200000}, {0xfd200040}, {0xfe000000}};
-inline constexpr PortMap kPortArm{{0x08000000}, 0x2000000, {0x08000000}, {0x08200000}, {0x08200040}, {0x09000000}};
+inline constexpr PortMap kPortX86{{0xfd000000}, 0x2000000, {0xfd400000}, {0xfd200000}, {0xfd200040}, {0xfe000000}};
+inline constexpr PortMap kPortArm{{0x08000000}, 0x2000000, {0x08400000}, {0x08200000}, {0x08200040}, {0x09000000}};
 constexpr const PortMap& port_map(Isa isa) { return isa == Isa::kX86_64 ? kPortX86 : kPortArm; }
 
 /// Where the window appears in a kernel's address space: VA = window_va_base + (phys - window).

@@ -202,6 +202,9 @@ void Machine::enter_kernel(PhysAddr image, u64 argument) {
     const auto boot = read_boot_handover(g.isa, {argument}, reader());
     kernel_ = image + kKernelOffset;
     initrd_ = boot ? boot->initrd : PhysRange{};
+    // What the kernel before had free, this one has yet to find.
+    for (const OwnedRun& run : ownership_.runs())
+        if (run.owner == Owner::kFree) ownership_.set(run.range, Owner::kNobody);
     if (sender_generation_ == 0) return;  // a cold boot: nobody handed anything over
     SeenHandover seen;
     seen.sender = static_cast<Generation>(sender_generation_);

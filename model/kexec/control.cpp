@@ -30,7 +30,7 @@ Result<PhysAddr> control_table(void* context) {
 // Tables of the transition mapping are used up before the first page is copied: they may lie in a destination (§7.2).
 Result<PhysAddr> ordinary_table(void* context) {
     auto& t = *static_cast<Tables*>(context);
-    const Result<PhysAddr> page = take_page(t.k);
+    const Result<PhysAddr> page = take_page(t.k, AllocSite::kKexecControl);
     if (!page) return page;
     chain_push(t.k, t.image.table_pages, *page);
     platform::own({*page, geometry(t.k).page_size()}, Owner::kKernel, Owner::kPageTables);

@@ -40,7 +40,7 @@ Result<PhysAddr> alloc_source_page(Kernel& k, Kimage& image, PhysAddr destinatio
     if (destination != kNoDestination && take_waiting(k, image.dest_pages, destination))
         return become_source(k, image, destination);
     for (;;) {
-        const Result<PhysAddr> page = take_page(k);
+        const Result<PhysAddr> page = take_page(k, AllocSite::kKexecSource);
         if (!page) return page;
         if (page->value > image.address_limit) {
             chain_push(k, image.unusable_pages, *page);
@@ -59,10 +59,10 @@ Result<PhysAddr> alloc_source_page(Kernel& k, Kimage& image, PhysAddr destinatio
 Result<PhysAddr> alloc_control_page(Kernel& k, Kimage& image) {
     const u64 page_size = geometry(k).page_size();
     u64 rejected = 0;
-    Result<PhysAddr> page = take_page(k);
+    Result<PhysAddr> page = take_page(k, AllocSite::kKexecControl);
     while (page && (page->value > image.address_limit || is_destination(image, {*page, page_size}))) {
         chain_push(k, rejected, *page);
-        page = take_page(k);
+        page = take_page(k, AllocSite::kKexecControl);
     }
     free_chain(k, rejected, Owner::kKernel);
     if (!page) return page;

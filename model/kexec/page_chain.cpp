@@ -110,8 +110,8 @@ void free_waiting(Kernel& k, WaitingPages& waiting) {
     }
 }
 
-Result<PhysAddr> take_page(Kernel& k) {
-    const Result<PhysAddr> page = mm::alloc_pages(k, {0}, 0);
+Result<PhysAddr> take_page(Kernel& k, AllocSite site) {
+    const Result<PhysAddr> page = mm::alloc_pages(k, {0}, 0, site);
     if (!page) return page;
     const PhysPtr<Page> p = page_struct(k, *page);
     p->flags |= kPgReserved;

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "model/kexec/kexec.hpp"
+#include "model/mm/alloc_site.hpp"
 
 namespace baton::kexec {
 
@@ -28,7 +29,7 @@ bool take_waiting(const Kernel& k, WaitingPages& waiting, PhysAddr page);
 void free_waiting(Kernel& k, WaitingPages& waiting);
 
 /// One page of the kernel, marked reserved, owned by Owner::kKernel. Not cleared. ENOMEM.
-Result<PhysAddr> take_page(Kernel& k);
+Result<PhysAddr> take_page(Kernel& k, AllocSite site);
 /// Gives a page of the image back. A page that is not allocated (the entry list was overwritten) is warned of and left.
 void release_page(Kernel& k, PhysAddr page, Owner owner);
 

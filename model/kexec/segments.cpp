@@ -128,7 +128,7 @@ u64 buffer_pages(const Kernel& k, u64 bytes) { return div_round_up(bytes, geomet
 
 Result<PhysAddr> alloc_buffer(Kernel& k, u64 bytes) {
     const u64 pages = buffer_pages(k, bytes);
-    const Result<PhysAddr> buffer = mm::alloc_run(k, pages, 0);
+    const Result<PhysAddr> buffer = mm::alloc_run(k, pages, 0, AllocSite::kKexecBuffer);
     if (!buffer) return buffer;
     ram::zero(*buffer, pages * geometry(k).page_size());
     platform::charge(Work::kPagesZeroed, pages);

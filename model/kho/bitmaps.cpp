@@ -26,7 +26,7 @@ PhysAddr child(PhysAddr node, u64 slot) {
     return ram::load<PhysAddr>(slot_address(node, slot));
 }
 
-Result<PhysAddr> alloc_node(Kernel& k) { return mm::small_alloc(k, kNodeBytes, kAllocZero); }
+Result<PhysAddr> alloc_node(Kernel& k) { return mm::small_alloc(k, kNodeBytes, kAllocZero, AllocSite::kKhoNode); }
 
 /// Adds levels at the top until `index` fits. A failure leaves a valid, taller tree.
 Status grow(Kernel& k, u32 order, u64 index) {
@@ -89,11 +89,22 @@ std::optional<Bitmap> first_below(PhysAddr node, u32 level, u64 from) {
 Result<PhysAddr> alloc_bitmap(Kernel& k) {
     const u64 bytes = bitmap_bytes(k);
     const bool page = k.rules().bitmap_bytes == 0;
-    return page ? alloc_metadata_page(k) : mm::small_alloc(k, bytes, kAllocZero);
+    u32 flags = kAllocZero | kAllocUnfenced;
+    // B08: bitmaps were objects like any other. KFENCE may serve those out of scratch, which the next kexec overwrites.
+    if (k.defect(Defect::kB08)) [[unlikely]]
+        flags = kAllocZero;
+    if (!page) return mm::small_alloc(k, bytes, flags, AllocSite::kKhoBitmap);
+    if ((flags & kAllocUnfenced) == 0) {
+        if (const auto fenced = mm::fence::take(k, bytes)) {
+            ram::zero(*fenced, bytes);
+            return *fenced;
+        }
+    }
+    return alloc_metadata_page(k, AllocSite::kKhoBitmap);
 }
 
 void free_bitmap(Kernel& k, PhysAddr bits) {
-    if (k.rules().bitmap_bytes == 0)
+    if (k.rules().bitmap_bytes == 0 && !mm::fence::holds(k, bits))
         free_metadata_page(k, bits);
     else
         mm::small_free(k, bits);

@@ -47,7 +47,7 @@ Status tell(Kernel& k) {
 
 Status offer(Kernel& k) {
     k.kho.kexec_count = count_on(k);
-    const auto page = alloc_metadata_page(k);
+    const auto page = alloc_metadata_page(k, AllocSite::kKhoMetadata);
     if (!page) return fail(page.error());
     k.kho.metadata_blob = *page;
     const Status told = tell(k);

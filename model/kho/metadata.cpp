@@ -9,8 +9,8 @@ constexpr Order kPage{0};
 
 }  // namespace
 
-Result<PhysAddr> alloc_metadata_page(Kernel& k) {
-    const auto page = mm::alloc_pages(k, kPage, kAllocZero);
+Result<PhysAddr> alloc_metadata_page(Kernel& k, AllocSite site) {
+    const auto page = mm::alloc_pages(k, kPage, kAllocZero, site);
     if (!page) return page;
     const PhysRange range{*page, geometry(k).page_size()};
     if (k.option(kOptionKhoDebug) && in_scratch(k, range)) {

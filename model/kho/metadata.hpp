@@ -11,7 +11,7 @@
 namespace baton::kho {
 
 /// One zeroed page; ENOMEM, EINVAL (in scratch, with kOptionKhoDebug).
-Result<PhysAddr> alloc_metadata_page(Kernel& k);
+Result<PhysAddr> alloc_metadata_page(Kernel& k, AllocSite site);
 void free_metadata_page(Kernel& k, PhysAddr page);
 
 /// Who has a block when it is not preserved: metadata is the handover's, a reserve_mem region its user's (one that was

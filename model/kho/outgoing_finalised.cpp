@@ -21,7 +21,7 @@ std::string_view name_of(const KhoSubtree& subtree) {
 }
 
 Status prepare_page(Kernel& k) {
-    const auto fdt = alloc_metadata_page(k);
+    const auto fdt = alloc_metadata_page(k, AllocSite::kKhoFdt);
     if (!fdt) return fail(fdt.error());
     k.kho.fdt = *fdt;
     return {};

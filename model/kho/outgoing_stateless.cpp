@@ -28,7 +28,7 @@ Status give_up(Kernel& k, Errno why) {
 
 Status prepare_live(Kernel& k) {
     if (const Status ready = tracker::init(k); !ready) return ready;
-    const auto page = alloc_metadata_page(k);
+    const auto page = alloc_metadata_page(k, AllocSite::kKhoFdt);
     if (!page) return give_up(k, page.error());
     k.kho.fdt = *page;
     if (const Status kept = preserve_folio(k, k.kho.fdt); !kept) return give_up(k, kept.error());

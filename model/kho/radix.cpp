@@ -44,7 +44,7 @@ Result<PhysAddr> make_leaf(Kernel& k, const Shape& s, u64 key) {
         const u64 slot = table_index(s, key, level);
         PhysAddr next = child(node, slot);
         if (next.value == 0) {
-            const auto page = alloc_metadata_page(k);
+            const auto page = alloc_metadata_page(k, AllocSite::kKhoRadix);
             if (!page) {
                 undo(k, made);
                 return page;
@@ -136,7 +136,7 @@ Shape shape_of(const Kernel& k) {
 
 Status init(Kernel& k) {
     BATON_ASSERT(k.kho.tracker.radix_root.value == 0);
-    const auto root = alloc_metadata_page(k);
+    const auto root = alloc_metadata_page(k, AllocSite::kKhoRadix);
     if (!root) return fail(root.error());
     k.kho.tracker.radix_root = *root;
     return {};

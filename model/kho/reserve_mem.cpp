@@ -10,6 +10,7 @@
 
 #include "model/bits.hpp"
 #include "model/kho/fdt.hpp"
+#include "model/mm/early_alloc.hpp"
 #include "model/text.hpp"
 
 namespace baton::reserve_mem {
@@ -79,7 +80,7 @@ Status apply(Kernel& k, std::string_view value) {
     if (!request) return fail(request.error());
     if (find(k, request->name) != nullptr) return fail(Errno::kEBUSY);
     if (revive(k, *request)) return {};
-    const auto start = memblock::alloc(k.memblock, request->size, request->align);
+    const auto start = mm::early_alloc(k, AllocSite::kReserveMem, {.size = request->size, .align = request->align});
     if (!start) return fail(Errno::kENOMEM);
     platform::own({*start, request->size}, Owner::kNobody, Owner::kUser);
     append(k, *request, *start, false);

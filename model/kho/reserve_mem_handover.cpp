@@ -64,7 +64,7 @@ Status offer(Kernel& k) {
     ReserveMem& rm = k.reserve_mem;
     BATON_ASSERT(rm.blob.value == 0 && rm.count <= kReserveMemMax);
     if (rm.count == 0) return {};
-    const auto blob = kho::alloc_metadata_page(k);
+    const auto blob = kho::alloc_metadata_page(k, AllocSite::kReserveMemFdt);
     Status offered = blob ? Status{} : fail(blob.error());
     if (blob) {
         rm.blob = *blob;

@@ -55,6 +55,7 @@ PhysPtr<Page> page_in_block(const Kernel& k, PhysAddr a) {
 void initialise_page(const Kernel& k, PhysAddr a, i32 refcount, u64 flags) {
     const auto page = page_in_block(k, a);
     page->flags |= flags;
+    page->site = u64{static_cast<u32>(AllocSite::kRestored)} + 1;
     mm::set_page_refcount(*page, refcount);
 }
 
@@ -107,7 +108,9 @@ Status restore_pages(Kernel& k, PhysAddr start, u64 pages) {
 
 void restore_incoming_fdt(Kernel& k) {
     const PhysAddr fdt = k.kho.incoming.fdt;
-    if (!restore_block(k, fdt, Mode::kFolio, Owner::kHandoverMetadata)) BATON_WARN();
+    if (!restore_block(k, fdt, Mode::kFolio, Owner::kHandoverMetadata)) return BATON_WARN();
+    // free_all counts managed pages from nothing, as Linux does: this one is in use, and in no zone's count.
+    page_in_block(k, fdt)->site = u64{static_cast<u32>(AllocSite::kIncomingFdt)} + 1;
 }
 
 }  // namespace baton::kho

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "model/bits.hpp"
+#include "model/mm/early_alloc.hpp"
 
 namespace baton::kho {
 namespace {
@@ -46,7 +47,9 @@ PhysAddr slot(const Kernel& k, u64 index) { return k.kho.scratch + index * sizeo
 
 /// One area, entered in the array.
 bool reserve_area(Kernel& k, u64 index, u64 size, u64 limit, NodeId nid) {
-    const auto at = memblock::alloc(k.memblock, size, k.config.cma_align, 0, limit, nid, nid != kNoNode);
+    const auto at = mm::early_alloc(
+        k, AllocSite::kScratchArea,
+        {.size = size, .align = k.config.cma_align, .max = limit, .nid = nid, .exact = nid != kNoNode});
     if (!at) {
         platform::log(LogLevel::kWarn, Log::kKhoScratchFailed, index, size / kKiB);
         return false;
@@ -132,7 +135,7 @@ void reserve_scratch(Kernel& k) {
     const Plan plan = plan_areas(k);
     const u64 count = 2 + plan.nodes.count;
     const u64 bytes = count * sizeof(ScratchArea);
-    const auto array = memblock::alloc(k.memblock, bytes, geometry(k).page_size());
+    const auto array = mm::early_alloc(k, AllocSite::kScratchArray, {.size = bytes, .align = geometry(k).page_size()});
     if (!array) {
         platform::log(LogLevel::kWarn, Log::kKhoDisabled);
         k.kho.enabled = 0;
@@ -165,18 +168,9 @@ void release_scratch(Kernel& k) {
 }
 
 void give_up_scratch(Kernel& k) {
-    const u64 page_size = geometry(k).page_size();
     for (u64 i = 0; i < k.kho.scratch_count; ++i) {
         const ScratchArea area = scratch_area(k, i);
-        platform::own({area.addr, area.size}, Owner::kScratch, Owner::kKernel);
-        for (u64 offset = 0; offset < area.size; offset += page_size) {
-            const PhysAddr at = area.addr + offset;
-            const auto page = mm::page_of(k, at);
-            BATON_ASSERT(page);
-            mm::set_page_refcount(*page, 1);
-            mm::adjust_managed(k, at, 1);
-            mm::free_pages(k, at, {0});
-        }
+        mm::free_reserved(k, {area.addr, area.size}, Owner::kScratch);
     }
     k.kho.scratch = {};
     k.kho.scratch_count = 0;

@@ -13,7 +13,7 @@ namespace {
 
 /// A new chunk at the end of the list.
 Result<PhysAddr> append_chunk(Kernel& k, PhysAddr last, Order order) {
-    const auto chunk = alloc_metadata_page(k);
+    const auto chunk = alloc_metadata_page(k, AllocSite::kKhoChunk);
     if (!chunk) return chunk;
     platform::charge(Work::kPagesZeroed, 1);
     ram::store(*chunk, ChunkHeader{.next = {}, .order = order.value, .num_elms = 0});

@@ -102,7 +102,7 @@ u64 count_folios(const Kernel& k, Stream orders, u64 bytes) {
 Status make_folios(Kernel& k, Random random, u64 bytes_max, const VmArea& list, Outcome& outcome) {
     while (bytes_max - outcome.bytes >= geometry(k).page_size()) {
         const Order order = order_for(k, random.orders, bytes_max - outcome.bytes);
-        const auto folio = mm::alloc_pages(k, order, order.value != 0 ? u32{kAllocCompound} : 0);
+        const auto folio = mm::alloc_pages(k, order, order.value != 0 ? u32{kAllocCompound} : 0, AllocSite::kTestKhoFolio);
         if (!folio) return fail(folio.error());
         fill_random(k, random.data, *folio, order);
         outcome.checksum = add_folio(k, outcome.checksum, *folio, order);
@@ -119,7 +119,7 @@ Status publish(Kernel& k, const Outcome& outcome, const VmallocDescriptor& list)
     const u64 page_size = geometry(k).page_size();
     const u64 pages = div_round_up(outcome.folios * sizeof(u64) + page_size, page_size);
     const Order order{floor_log2(pages) + (is_power_of_two(pages) ? 0 : 1)};
-    const auto blob = mm::alloc_pages(k, order, kAllocCompound);
+    const auto blob = mm::alloc_pages(k, order, kAllocCompound, AllocSite::kTestKhoBlob);
     if (!blob) return fail(blob.error());
     const auto bytes = write_blob(*blob, geometry(k).bytes_of(order), outcome, list);
     if (!bytes) return fail(bytes.error());

@@ -15,7 +15,7 @@ PhysAddr entry_at(PhysAddr chunk, u64 i) { return chunk + sizeof(u64) + i * size
 
 /// A new chunk page, preserved, linked from `last` (0 = it is the first).
 Result<PhysAddr> add_chunk(Kernel& k, PhysAddr last) {
-    const auto chunk = mm::alloc_pages(k, {0}, kAllocZero);
+    const auto chunk = mm::alloc_pages(k, {0}, kAllocZero, AllocSite::kKhoVmalloc);
     if (!chunk) return chunk;
     if (const Status kept = preserve_pages(k, *chunk, 1); !kept) {
         mm::free_pages(k, *chunk, {0});

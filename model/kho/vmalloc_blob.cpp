@@ -35,7 +35,7 @@ Status publish(Kernel& k, PhysAddr page, std::string_view name) {
 Status save(Kernel& k, u32 slot, std::string_view name) {
     VmallocBlob* blob = find_unused(k);
     if (blob == nullptr || name.size() >= sizeof blob->name) return fail(Errno::kENOSPC);
-    const auto page = mm::alloc_pages(k, {0}, kAllocZero);
+    const auto page = mm::alloc_pages(k, {0}, kAllocZero, AllocSite::kKhoVmallocBlob);
     if (!page) return fail(page.error());
     VmallocDescriptor descriptor{};
     Status result = preserve_vmalloc(k, slot, descriptor);

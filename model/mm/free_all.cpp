@@ -90,8 +90,19 @@ void free_all(Kernel& k) {
     PageAllocatorTakesOver visitor{k};
     memblock::hand_over(k.memblock, visitor);
     platform::charge(Work::kStructPages, visitor.reserved_pages);
-    k.memblock.can_resize = 0;  // memblock has nothing left to grow into
+    k.memblock.slab_ready = 1;
     k.pages.ready = 1;
+}
+
+void free_reserved(Kernel& k, PhysRange r, Owner from) {
+    const Geometry& g = geometry(k);
+    platform::own(r, from, Owner::kKernel);
+    for (Pfn p = g.pfn_of(r.start); g.phys_of(p) < r.end(); p += 1) {
+        BATON_ASSERT(section_of(k, p) != nullptr && !is_free(k, p));
+        set_page_refcount(*claim_pages(k, p, 1), 1);
+        adjust_managed(k, g.phys_of(p), 1);
+        free_pages(k, g.phys_of(p), {0});
+    }
 }
 
 void set_cma(Kernel& k, PhysRange range, bool release) {

@@ -60,6 +60,8 @@ void init(Memblock& mb, u32 page_shift, MemblockVersion version) {
     mb.version = version;
     mb.bottom_up = 0;
     mb.can_resize = 0;
+    mb.slab_ready = 0;
+    mb.arrays_in_slab = 0;
     mb.scratch_only = 0;
     mb.movable_node = 0;
     mb.mirrored_kernelcore = 0;

@@ -74,6 +74,8 @@ struct Memblock {
     u32 mirrored_kernelcore;  // kernelcore=mirror was given; without it mark_mirror does nothing
     u32 has_mirror;
     u32 page_shift;
+    u32 slab_ready;      // the page allocator is up: arrays grow into its pages, not into memblock's
+    u32 arrays_in_slab;  // bit 0 memory, 1 reserved, 2 physmem
     MemblockType memory;
     MemblockType reserved;
     MemblockType physmem;  // only some architectures fill it; no operation but the walk looks at it

@@ -40,6 +40,12 @@ void move_entries(MemblockType& t, PhysAddr to) {
     platform::charge(Work::kMemblockMoves, t.cnt);
 }
 
+/// In Memblock::arrays_in_slab.
+u32 slab_bit(const Memblock& mb, const MemblockType& t) {
+    if (&t == &mb.memory) return 1;
+    return &t == &mb.reserved ? 2 : 4;
+}
+
 bool is_static(const Memblock& mb, PhysAddr array) {
     for (const MemblockRegion* initial : {mb.memory_initial, mb.reserved_initial, mb.physmem_initial})
         if (array == platform::virt_to_phys(initial)) return true;
@@ -53,12 +59,21 @@ Status double_array(Memblock& mb, MemblockType& t, PhysRange avoid) {
     const u64 page = shl(1, mb.page_shift);
     const PhysRange old{t.regions.phys(), align_up(t.max * sizeof(MemblockRegion), page)};
     const u64 bytes = align_up(2 * t.max * sizeof(MemblockRegion), page);
-    const auto found = find_new_array(mb, t, bytes, avoid);
+    const bool late = mb.slab_ready != 0;
+    const auto found = late ? late_array(mb, bytes) : find_new_array(mb, t, bytes, avoid);
     if (!found || 2 * t.max > kEntriesMax) {
         platform::log(LogLevel::kError, Log::kMemblockFull, 2 * t.max);
         return fail(Errno::kENOMEM);
     }
     const PhysRange block{*found, bytes};
+    if (late) {
+        const u32 bit = slab_bit(mb, t);
+        const bool was_late = (mb.arrays_in_slab & bit) != 0;
+        move_entries(t, block.start);
+        mb.arrays_in_slab |= bit;
+        if (!is_static(mb, old.start)) release_late_array(mb, old, was_late);
+        return {};
+    }
     platform::own(block, Owner::kNobody, Owner::kKernel);
     move_entries(t, block.start);
     if (!is_static(mb, old.start)) {

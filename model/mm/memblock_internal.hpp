@@ -59,6 +59,11 @@ void delete_regions(MemblockType& t, Interval gone);
 /// not allowed yet.
 Status double_array(Memblock& mb, MemblockType& t, PhysRange avoid);
 
+// Arrays of a memblock that outlives the page allocator's start, which is always a Kernel's (memblock_late.cpp).
+std::optional<PhysAddr> late_array(Memblock& mb, u64 bytes);
+/// Gives an array back: pages of the page allocator, or ones that boot had reserved.
+void release_late_array(Memblock& mb, PhysRange array, bool from_page_allocator);
+
 /// What an allocation asks for when it has no wishes of its own (§3.2): scratch, mirrored memory, or anything.
 inline u32 preferred_flags(const Memblock& mb) {
     if (mb.scratch_only != 0) return kMemblockKhoScratch;

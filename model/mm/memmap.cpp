@@ -16,6 +16,7 @@
 // The order of a folio is in the low 8 bits of its second page's flags, as in Linux, so flags of tails are not flags.
 #include <algorithm>
 
+#include "model/mm/early_alloc.hpp"
 #include "model/mm/page_internal.hpp"
 
 namespace baton::mm {
@@ -59,12 +60,12 @@ void materialise(const Kernel& k, Pfn p, const MemSection& s, u64 n) {
 }
 
 // Whole pages: memory is owned by the frame.
-PhysAddr alloc_early(Kernel& k, u64 size, NodeId nid) {
+PhysAddr alloc_early(Kernel& k, AllocSite site, u64 size, NodeId nid) {
     const u64 page = geometry(k).page_size();
-    const u64 bytes = align_up(size, page);
-    const auto found = memblock::alloc(k.memblock, bytes, page, 0, kMemblockAccessible, nid);
-    if (!found) platform::panic(Log::kPanicEarlyAlloc, bytes, page, k.memblock.scratch_only);
-    platform::own({*found, bytes}, Owner::kNobody, Owner::kKernel);
+    const EarlyRequest request{.size = align_up(size, page), .align = page, .nid = nid};
+    const auto found = early_alloc(k, site, request);
+    if (!found) early_alloc_panic(k, request);
+    platform::own({*found, request.size}, Owner::kNobody, Owner::kKernel);
     return *found;
 }
 
@@ -75,7 +76,7 @@ void add_section(Kernel& k, u64 index, NodeId nid) {
     const u64 blocks = pageblocks_per_section(g);
     const PhysAddr metadata = k.pages.sections + k.pages.section_count * sizeof(MemSection) + i * metadata_bytes(g);
     std::memset(ram::write<u8>(metadata, blocks), static_cast<int>(MigrateType::kMovable), blocks);
-    const PhysAddr memmap = alloc_early(k, memmap_bytes(g), nid);
+    const PhysAddr memmap = alloc_early(k, AllocSite::kBootMemmap, memmap_bytes(g), nid);
     *ram::write<MemSection>(k.pages.sections + i * sizeof(MemSection)) = {.memmap = memmap,
                                                                           .pageblocks = metadata,
                                                                           .nid = std::max(nid.value, 0),
@@ -92,7 +93,7 @@ void alloc_section_table(Kernel& k) {
     k.pages.first_section = section_index(g, g.pfn_of(memblock::start_of_dram(mb)));
     k.pages.section_count = section_index(g, g.pfn_of(last)) - k.pages.first_section + 1;
     const u64 bytes = k.pages.section_count * (sizeof(MemSection) + metadata_bytes(g));
-    k.pages.sections = alloc_early(k, bytes, kNoNode);
+    k.pages.sections = alloc_early(k, AllocSite::kBootSections, bytes, kNoNode);
     ram::zero(k.pages.sections, bytes);
 }
 

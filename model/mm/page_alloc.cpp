@@ -12,13 +12,13 @@ using namespace internal;
 
 namespace {
 
-void hand_out(Kernel& k, Pfn p, u64 pages, u32 flags) {
+void hand_out(Kernel& k, Pfn p, u64 pages, u32 flags, AllocSite site) {
     const Geometry& g = geometry(k);
     const bool compound = (flags & kAllocCompound) != 0;
     const u64 page_flags = (flags & kAllocUser) != 0 ? u64{kPgSwapBacked} : 0;
     Page* page = claim_pages(k, p, pages);
     for (u64 i = 0; i < pages; ++i) {
-        page[i] = {.flags = page_flags};
+        page[i] = {.flags = page_flags, .site = u64{static_cast<u32>(site)} + 1};
         set_page_refcount(page[i], compound && i != 0 ? 0 : 1);
     }
     const PhysRange range{g.phys_of(p), pages << g.page_shift};
@@ -84,11 +84,12 @@ void take_back(Kernel& k, Pfn start, u64 pages) {
 
 }  // namespace
 
-Result<PhysAddr> alloc_pages(Kernel& k, Order order, u32 flags) {
+Result<PhysAddr> alloc_pages(Kernel& k, Order order, u32 flags, AllocSite site) {
     BATON_ASSERT(k.pages.ready != 0);
+    if (must_fail(k, site)) return fail(Errno::kENOMEM);
     const auto p = take_block(k, order.value, flags);
     if (!p) return fail(Errno::kENOMEM);
-    hand_out(k, *p, order.pages(), flags);
+    hand_out(k, *p, order.pages(), flags, site);
     const PhysAddr a = geometry(k).phys_of(*p);
     if ((flags & kAllocCompound) != 0) prep_compound(k, a, order);
     return a;
@@ -106,16 +107,16 @@ void free_pages(Kernel& k, PhysAddr a, Order order) {
     free_run(k, a, order.pages());
 }
 
-Result<PhysAddr> alloc_run(Kernel& k, u64 pages, u32 flags) {
+Result<PhysAddr> alloc_run(Kernel& k, u64 pages, u32 flags, AllocSite site) {
     BATON_ASSERT(k.pages.ready != 0);
     const Geometry& g = geometry(k);
     if (pages == 0) return fail(Errno::kEINVAL);
-    if (pages > Order{g.max_order}.pages()) return fail(Errno::kENOMEM);
+    if (pages > Order{g.max_order}.pages() || must_fail(k, site)) return fail(Errno::kENOMEM);
     const u32 order = floor_log2(pages) + (is_power_of_two(pages) ? 0 : 1);
     const auto p = take_block(k, order, flags);
     if (!p) return fail(Errno::kENOMEM);
     free_span(k, *p + pages, Order{order}.pages() - pages);
-    hand_out(k, *p, pages, flags & ~static_cast<u32>(kAllocCompound));
+    hand_out(k, *p, pages, flags & ~static_cast<u32>(kAllocCompound), site);
     return g.phys_of(*p);
 }
 

@@ -8,6 +8,7 @@
 // would pay. Free-list order is our own and deterministic: last in, first out per (zone, order, migrate type).
 #pragma once
 
+#include "model/mm/alloc_failure.hpp"
 #include "model/ram.hpp"
 #include "model/types.hpp"
 
@@ -24,7 +25,7 @@ struct Page {
     u64 private_data;  // 0x28 buddy order; KHO stamp (kho.md §2.6)
     u32 page_type;     // 0x30 biased by one: 0 = idle (-1 in Linux)
     i32 refcount;      // 0x34 biased by one: 0 = nothing said; see page_refcount()
-    u64 memcg;         // 0x38
+    u64 site;          // 0x38 AllocSite + 1 while in use (Linux: memcg_data)
 };
 static_assert(sizeof(Page) == 64);
 
@@ -90,6 +91,7 @@ enum AllocFlag : u32 {
     kAllocDma = 4,       // zones DMA32 and DMA only
     kAllocCompound = 8,  // a folio: head and tails
     kAllocUser = 16,     // owned by userspace in the ownership map
+    kAllocUnfenced = 32,  // a small object, never from KFENCE's pool
 };
 
 namespace mm {
@@ -99,19 +101,22 @@ void init_memmap(Kernel& k);
 /// memblock_free_all: hands every free range to the buddy allocator, marks reserved pages (those without NOINIT),
 /// ends memblock's scratch-only mode (kho.md §3.8).
 void free_all(Kernel& k);
+/// Pages that boot reserved, owned by `from`, go to the page allocator, as memblock_free_late does it.
+void free_reserved(Kernel& k, PhysRange r, Owner from);
 /// Pageblocks of `range`, rounded outwards, become CMA. Before free_all (KHO boot) only the type is set (kho.md
 /// §3.9.2); afterwards, with `release` (cold boot, kho_init), the reserved pages of `range` go from Owner::kScratch to
 /// the CMA free lists (kho.md §3.1).
 void set_cma(Kernel& k, PhysRange range, bool release);
 
-/// 2^order pages aligned to their size; ENOMEM. Refcount 1 each, or compound with head refcount 1 and tails 0.
-Result<PhysAddr> alloc_pages(Kernel& k, Order order, u32 flags);
+/// 2^order pages aligned to their size; ENOMEM. Refcount 1 each, or compound with head refcount 1 and tails 0. `site`
+/// says who asks, here and below.
+Result<PhysAddr> alloc_pages(Kernel& k, Order order, u32 flags, AllocSite site);
 /// Frees what alloc_pages gave (order as allocated), or a larger folio that KHO restored. Anything else (refcount not
 /// 1, a tail, reserved, free already, not memory at all) is "bad page state": warned, logged, and the whole block
 /// leaked.
 void free_pages(Kernel& k, PhysAddr a, Order order);
 /// A run of `pages` pages, physically contiguous, not compound; the tail of the power of two is freed again.
-Result<PhysAddr> alloc_run(Kernel& k, u64 pages, u32 flags);
+Result<PhysAddr> alloc_run(Kernel& k, u64 pages, u32 flags, AllocSite site);
 void free_run(Kernel& k, PhysAddr a, u64 pages);
 
 /// The struct page of a frame; null when no section covers it (kho.md §3.10: "online page, otherwise NULL"). Looking
@@ -140,9 +145,10 @@ struct MemoryCounts {
 };
 MemoryCounts counts(const Kernel& k);
 
-/// Small objects: size classes 32 … 2048 bytes carved from single kernel pages, aligned to their class. Of the flags
-/// kAllocZero and kAllocDma count. ENOMEM; EINVAL for 0 or more than 2048 bytes.
-Result<PhysAddr> small_alloc(Kernel& k, u64 bytes, u32 flags);
+/// Small objects: size classes 32 … 2048 bytes carved from single kernel pages, aligned to their class, or an object of
+/// KFENCE's pool (fence_pool.hpp), aligned to 8. Of the flags kAllocZero, kAllocDma and kAllocUnfenced count. ENOMEM;
+/// EINVAL for 0 or more than 2048 bytes.
+Result<PhysAddr> small_alloc(Kernel& k, u64 bytes, u32 flags, AllocSite site);
 void small_free(Kernel& k, PhysAddr a);
 
 }  // namespace mm

@@ -2,7 +2,7 @@
 // Small objects: a page per size class, carved as needed, given back when its last object is (mm::small_alloc).
 //
 // Everything known about such a page is in its struct page, in the fields a slab would use: page_type says slab, index
-// the class and how many objects were carved so far, mapping how many are in use, memcg the first freed object
+// the class and how many objects were carved so far, mapping how many are in use, private_data the first freed object
 // (address + 1; each freed object's first word is the next). Pages with room are linked per class, last in first out.
 #include <algorithm>
 
@@ -34,7 +34,7 @@ Carving unpack(u64 index) {
 
 bool has_room(const Geometry& g, const Page& page) {
     const Carving c = unpack(page.index);
-    return page.memcg != 0 || c.carved < g.page_size() / object_bytes(c.size_class);
+    return page.private_data != 0 || c.carved < g.page_size() / object_bytes(c.size_class);
 }
 
 void link(Kernel& k, Pfn p, Page& page) {
@@ -60,7 +60,7 @@ void unlink(Kernel& k, Pfn p, Page& page) {
 
 Result<Pfn> page_with_room(Kernel& k, u32 size_class, u32 flags) {
     if (k.small.partial[size_class] != 0 && (flags & kAllocDma) == 0) return Pfn{k.small.partial[size_class] - 1};
-    const auto fresh = alloc_pages(k, {0}, flags & kAllocDma);
+    const auto fresh = alloc_pages(k, {0}, flags & kAllocDma, AllocSite::kSlab);
     if (!fresh) return fail(fresh.error());
     const Pfn p = geometry(k).pfn_of(*fresh);
     Page& page = *claim_pages(k, p, 1);
@@ -75,10 +75,10 @@ Result<Pfn> page_with_room(Kernel& k, u32 size_class, u32 flags) {
 PhysAddr take_object(const Geometry& g, Pfn p, Page& page) {
     Carving c = unpack(page.index);
     ++page.mapping;
-    if (page.memcg != 0) {
-        const PhysAddr object{page.memcg - 1};
+    if (page.private_data != 0) {
+        const PhysAddr object{page.private_data - 1};
         BATON_ASSERT(g.pfn_of(object) == p && is_aligned(object, object_bytes(c.size_class)));
-        page.memcg = ram::load<u64>(object);
+        page.private_data = ram::load<u64>(object);
         return object;
     }
     const PhysAddr object = g.phys_of(p) + c.carved * object_bytes(c.size_class);
@@ -89,9 +89,16 @@ PhysAddr take_object(const Geometry& g, Pfn p, Page& page) {
 
 }  // namespace
 
-Result<PhysAddr> small_alloc(Kernel& k, u64 bytes, u32 flags) {
+Result<PhysAddr> small_alloc(Kernel& k, u64 bytes, u32 flags, AllocSite site) {
     const Geometry& g = geometry(k);
     if (bytes == 0 || bytes > object_bytes(kSmallClasses - 1)) return fail(Errno::kEINVAL);
+    if (must_fail(k, site)) return fail(Errno::kENOMEM);
+    if ((flags & (kAllocDma | kAllocUnfenced)) == 0) {
+        if (const auto fenced = fence::take(k, bytes)) {
+            if ((flags & kAllocZero) != 0) ram::zero(*fenced, bytes);
+            return *fenced;
+        }
+    }
     const u32 size_class = class_of(bytes);
     const auto p = page_with_room(k, size_class, flags);
     if (!p) return fail(p.error());
@@ -106,6 +113,10 @@ Result<PhysAddr> small_alloc(Kernel& k, u64 bytes, u32 flags) {
 }
 
 void small_free(Kernel& k, PhysAddr a) {
+    if (fence::holds(k, a)) {
+        if (!fence::give(k, a)) BATON_WARN();
+        return;
+    }
     const Geometry& g = geometry(k);
     const Pfn p = g.pfn_of(a);
     Page& page = *claim_pages(k, p, 1);
@@ -113,8 +124,8 @@ void small_free(Kernel& k, PhysAddr a) {
     const u32 size_class = unpack(page.index).size_class;
     BATON_ASSERT(is_aligned(a, object_bytes(size_class)) && k.small.objects[size_class] != 0);
     const bool was_full = !has_room(g, page);
-    ram::store(a, page.memcg);
-    page.memcg = a.value + 1;
+    ram::store(a, page.private_data);
+    page.private_data = a.value + 1;
     --page.mapping;
     --k.small.objects[size_class];
     platform::charge(Work::kListLinks, 1);

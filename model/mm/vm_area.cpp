@@ -18,7 +18,7 @@ VmArea& area_of(Kernel& k, u32 slot) {
 /// Room for one more entry in the last index page.
 Status make_room(Kernel& k, VmArea& area) {
     if (area.pages % pages_per_index(k) != 0) return {};
-    const auto index = mm::alloc_pages(k, {0}, kAllocZero);
+    const auto index = mm::alloc_pages(k, {0}, kAllocZero, AllocSite::kVmIndex);
     if (!index) return fail(index.error());
     if (area.first.value == 0)
         area.first = *index;
@@ -30,7 +30,7 @@ Status make_room(Kernel& k, VmArea& area) {
 
 /// The pages of one more run.
 Status grow(Kernel& k, u32 slot, Order order) {
-    const auto run = mm::alloc_run(k, order.pages(), kAllocZero | kAllocUser);
+    const auto run = mm::alloc_run(k, order.pages(), kAllocZero | kAllocUser, AllocSite::kVmPage);
     if (!run) return fail(run.error());
     for (u64 i = 0; i < order.pages(); ++i) {
         if (const Status added = append(k, slot, *run + i * geometry(k).page_size()); !added) {

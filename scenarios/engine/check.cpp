@@ -22,6 +22,7 @@ struct Region {
     u64 pages;  // 0 = not known
     bool reserved_by_name;
     u32 freed = 0;  // people's number of the step that freed it; it can still be looked at
+    u64 block = 0;  // pages of one block of an allocated region
 };
 
 /// The names of every reserve_mem= of a command line.
@@ -130,6 +131,8 @@ private:
         const Region* region = needs_region(free.region);
         if (region != nullptr && region->reserved_by_name)
             wrong(fmt::format("region \"{}\" is reserved memory", free.region), "only what was allocated can be freed");
+        if (region != nullptr && free.every > 1 && region->block == 0)
+            wrong(fmt::format("region \"{}\" is no list of blocks", free.region), "free it as a whole");
     }
     void needs(const step::Fill& fill) { needs_region(fill.region); }
     void needs(const step::Preserve& preserve) { needs_range(preserve.range); }
@@ -172,7 +175,9 @@ private:
     /// Of many blocks, those that could be had are there.
     void failed(const Step& step) {
         const auto* alloc = std::get_if<step::Alloc>(&step.action);
-        if (alloc != nullptr && alloc->count > 1) regions_.try_emplace(alloc->region, Region{number(), 0, false});
+        if (alloc == nullptr || alloc->count <= 1) return;
+        const u64 block = alloc->kind == BlockKind::kPages ? alloc->pages : alloc->order.pages();
+        regions_.try_emplace(alloc->region, Region{number(), 0, false, 0, block});
     }
     void happened(const step::Boot& boot) {
         life_ = Life::kRunning;
@@ -181,11 +186,17 @@ private:
     }
     void happened(const step::Alloc& alloc) {
         const u64 block = alloc.kind == BlockKind::kPages ? alloc.pages : alloc.order.pages();
-        regions_.try_emplace(alloc.region, Region{number(), block * alloc.count, false});
+        regions_.try_emplace(alloc.region, Region{number(), block * alloc.count, false, 0, block});
     }
     void happened(const step::Vmalloc& area) { regions_.try_emplace(area.region, Region{number(), area.pages, false}); }
     void happened(const step::Free& free) {
-        if (const auto found = regions_.find(free.region); found != regions_.end()) found->second.freed = number();
+        const auto found = regions_.find(free.region);
+        if (found == regions_.end()) return;
+        Region& r = found->second;
+        if (free.every > 1 && r.block != 0)
+            r.pages -= (r.pages / r.block + free.every - 1) / free.every * r.block;
+        else
+            r.freed = number();
     }
     void happened(const step::KexecFileLoad& load) { loaded_ = &load; }
     void happened(const step::KexecUnload&) { loaded_ = nullptr; }

@@ -25,6 +25,7 @@ constexpr OptionInfo kOptions[] = {
     {kOptionScratchFloor, "scratch_floor"},
     {kOptionKhoDebug, "kho_debug"},
     {kOptionKhoDefaultOn, "kho_default_on"},
+    {kOptionKfence, "kfence"},
 };
 
 u64 parse_cma_align(Fields& fields) {

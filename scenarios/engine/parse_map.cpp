@@ -83,9 +83,9 @@ void check_map(const Map& map, const MachineMatrix& matrix, Place place, Diagnos
         try {
             const sim::MachineMap machine(geometry_of(arch).isa, *map);
             const bool guest = std::ranges::count(matrix.targets, Target::kGuest) != 0;
-            if (guest && machine.ram.back().end().value > kRamBytesMaxGuest)
+            if (guest && machine.ram.back().end().value > kAddressEndGuest)
                 sink.add(place, fmt::format("{}: RAM up to {:#x}", map->name, machine.ram.back().end().value),
-                         fmt::format("guests know {} of addresses", quantity_text(kRamBytesMaxGuest)));
+                         fmt::format("guests know {} of addresses", quantity_text(kAddressEndGuest)));
             if (const auto ram = sim::ram_in_port_window(machine); guest && ram)
                 sink.add(place,
                          fmt::format("{}: RAM at {:#x} to {:#x} lies where guests talk to the simulator", map->name,

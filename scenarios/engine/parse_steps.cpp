@@ -34,6 +34,11 @@ Outcome parse_outcome(Fields& fields) {
         outcome.panic = *panic;
         outcome.place = fields.place("expect_panic");
     }
+    if (const auto census = fields.text("expect_census")) {
+        outcome.census = *census;
+        outcome.place = fields.place("expect_census");
+        if (outcome.census.empty()) fields.error("expect_census", "\"expect_census\" is empty", "quote what it must say");
+    }
     if (outcome.error && outcome.ending)
         fields.error("expect_error", "a step that ends its kernel returns no error", "drop one of the two");
     return outcome;
@@ -100,6 +105,7 @@ std::optional<Step> parse_step(const Value& table, u32 index, const StepContext&
         step.outcome = parse_outcome(fields);
         if (const Value* point = fields.value("break")) step.break_at = parse_site_point(*point, "break", sink);
         step.at = parse_schedule(fields);
+        if (const Value* refused = fields.value("fail_alloc")) step.fail_alloc = parse_refused_alloc(*refused, sink);
     }
     if (step.break_at && (step.outcome.error || step.outcome.ending))
         sink.add(step.outcome.place, "a step that breaks has not ended yet",

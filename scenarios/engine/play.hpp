@@ -60,10 +60,24 @@ private:
     bool judge_error(const Step& step, Errno error);
     /// A step expected an error or an ending and came to neither.
     void check_expected_end(const Step& step);
+    /// Every page of the running kernel is one thing, and none is lost.
+    void check_census(const Step& step);
     /// A step named schedule points that it did not come to.
     void check_reached(const Step& step);
     /// Pokes of the step under way that are still to come, when nothing goes on to them.
     void check_poked();
+
+    // play_refused.cpp
+    /// Sends a command with each of its allocations refused in turn, twice: it must fail for lack of memory and keep
+    /// none. Then as it is.
+    sim::Outcome send_refused(const RefusedAlloc& refused, Op op, std::initializer_list<u64> args,
+                              std::string_view text);
+    void arm(const Step& step);
+    /// What a step was to be refused, it must have asked for.
+    void disarm(const Step& step);
+    /// Allocations refused since; nothing when no kernel can say.
+    std::optional<u64> refused_since(const RefusedAlloc& next);
+    std::optional<u64> free_pages_now();
 
     // play_memory.cpp
     void play(const step::Alloc& a);
@@ -152,6 +166,7 @@ private:
     const Step* suspended_ = nullptr;  // stopped at its break
     bool ended_as_expected_ = false;   // the step met its expect_error or expect_verdict
     bool dead_ = false;                // no kernel is left to send commands to
+    u64 refused_ = 0;                  // allocations refused in this step, one by one
     u32 running_ = 0;                  // kernel index
     std::optional<u32> loaded_;        // kernel index of the loaded image
     u64 running_initrd_bytes_ = 0;
@@ -162,6 +177,8 @@ private:
     FrameHashes handed_over_;                       // their frames that held anything
     std::vector<const ScheduledPoke*> ahead_;       // of the step under way, not done yet
     std::set<u64> poked_;                           // frames that the scenario itself changed since
+    u64 censuses_ = 0;           // taken, and without fault
+    bool census_off_ = false;    // this kernel has lost pages, as the scenario said
     std::size_t log_seen_ = 0;
     std::size_t boot_log_start_ = 0;  // first log line of the running kernel
 };

@@ -71,8 +71,16 @@ void Play::play(const step::Free& a) {
         return;
     }
     const u64 kind = static_cast<u64>(r->kind == BlockKind::kFolio ? AllocKind::kFolio : AllocKind::kPages);
-    for (const Block& b : r->blocks)
-        if (!send(Op::kFree, {kind, b.phys.value, b.pages})) return;
+    std::vector<Block> kept;
+    for (std::size_t i = 0; i < r->blocks.size(); ++i) {
+        const Block& b = r->blocks[i];
+        if (i % a.every != 0)
+            kept.push_back(b);
+        else if (!send(Op::kFree, {kind, b.phys.value, b.pages}))
+            return;
+    }
+    // A region that is free as a whole keeps its addresses: a scenario may ask what became of them.
+    if (!kept.empty()) r->blocks = r->original = kept;
 }
 
 void Play::play(const step::Fill& a) {

@@ -15,6 +15,7 @@
 #include "sim/events/log_format.hpp"
 #include "sim/guest/runner.hpp"
 #include "sim/native/relocator.hpp"
+#include "sim/pages/census.hpp"
 #include "sim/source_files.hpp"
 #include "sim/time/profile.hpp"
 
@@ -195,6 +196,30 @@ void Play::check_reached(const Step& step) {
                 "so nothing stopped there");
 }
 
+void Play::check_census(const Step& step) {
+    if (failed() || dead_ || !machine_ || !machine().waiting()) return;
+    if (std::holds_alternative<step::HostPoke>(step.action)) return;  // the next step shows what it did
+    if (std::holds_alternative<step::Boot>(step.action) || std::holds_alternative<step::Exec>(step.action))
+        census_off_ = false;
+    const Kernel* k = machine().kernel();
+    if (k == nullptr || census_off_) return;
+    const auto census = sim::take_census(machine().memory(), *k, machine().ownership());
+    if (!census) return;
+    std::string faults;
+    for (const std::string& fault : census->faults) faults += (faults.empty() ? "" : "; ") + fault;
+    if (step.outcome.census.empty() && faults.empty()) {
+        ++censuses_;
+    } else if (step.outcome.census.empty()) {
+        finding(step, "the page census does not add up", faults);
+    } else if (faults.find(step.outcome.census) == std::string::npos) {
+        finding(step.outcome.place, faults.empty() ? "every page is accounted for" : faults,
+                fmt::format("expected: {}", step.outcome.census));
+    } else {
+        verified(fmt::format("step {} ({}): {}", step.index + 1, step.name, faults));
+        census_off_ = true;
+    }
+}
+
 void Play::check_poked() {
     for (const ScheduledPoke* p : ahead_)
         finding(p->poke.place, fmt::format("{}#{} was not reached in this step", info(p->when.site).name, p->when.nth),
@@ -202,7 +227,10 @@ void Play::check_poked() {
 }
 
 std::optional<Reply> Play::send(Op op, std::initializer_list<u64> args, std::string_view text) {
-    const sim::Outcome outcome = through_breaks(machine().command(op, args, text));
+    const auto& refused = step_->fail_alloc;
+    const bool each = refused && refused->nth == 0 && op != Op::kExec;
+    const sim::Outcome outcome =
+        each ? send_refused(*refused, op, args, text) : through_breaks(machine().command(op, args, text));
     if (!judge(*step_, outcome)) return std::nullopt;
     return outcome.reply;
 }
@@ -264,9 +292,12 @@ void Play::play_step(const Step& step) {
         if (step.break_at) machine_->set_break({step.break_at->site, step.break_at->nth});
         schedule_pokes(step);
     }
+    arm(step);
     std::visit([this](const auto& action) { play(action); }, step.action);
+    disarm(step);
     check_expected_end(step);
     check_reached(step);
+    check_census(step);
     if (machine_) collect_log();
     if (machine_ && options_.on_step_end) options_.on_step_end(step.index, *machine_);
 }
@@ -288,6 +319,8 @@ RunResult Play::run() {
             }
         }
         if (machine_) collect_log();
+        if (censuses_ != 0 && !failed())
+            verified(fmt::format("every page accounted for, {} times: free, in use, reserved or preserved", censuses_));
         result_.verdict = failed() ? Verdict::kFail : Verdict::kPass;
     } catch (const Unusable& e) {
         result_.verdict = e.verdict;

@@ -122,6 +122,14 @@ struct SitePoint {
     u64 nth = 1;
 };
 
+/// `fail_alloc`: an allocation that the kernel is refused in this step.
+struct RefusedAlloc {
+    u32 site = 0;          // AllocSite + 1, or kAnySite
+    u64 nth = 1;           // of the step, from 1; 0 = each in turn
+    bool lasting = false;  // and all that follow it
+    Place place;
+};
+
 /// `[[step.at]]`: a host action inside a step.
 struct ScheduledPoke {
     SitePoint when;
@@ -154,8 +162,10 @@ struct Vmalloc {
     u64 pages = 0;
     Order order;
 };
+/// Gives blocks back: every `every`th, from the first on; the region keeps the others.
 struct Free {
     std::string region;
+    u64 every = 1;
 };
 /// The host writes the pattern of (seed, address, region) as userspace of the running kernel (D25).
 struct Fill {
@@ -249,6 +259,7 @@ struct Outcome {
     std::optional<Errno> error;    // expect_error
     std::optional<Ending> ending;  // expect_verdict; expect_panic implies kPanic
     std::string panic;             // part of the panic's text; empty = any
+    std::string census;            // part of what the page census finds wrong; empty = nothing may be
     Place place;                   // where it is written
 };
 
@@ -260,6 +271,7 @@ struct Step {
     Outcome outcome;
     std::optional<SitePoint> break_at;
     std::vector<ScheduledPoke> at;  // in file order
+    std::optional<RefusedAlloc> fail_alloc;
 };
 
 struct Scenario {

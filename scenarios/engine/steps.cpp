@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "model/kexec/kexec.hpp"
+#include "model/mm/alloc_failure.hpp"
 #include "scenarios/engine/limits.hpp"
 #include "scenarios/engine/quantity.hpp"
 
@@ -17,7 +18,9 @@ constexpr StepKey kCommonKeys[] = {
     {"at", "tables", "`[[step.at]]`: `site` and the keys of `poke`, done by the host when the site is reached"},
     {"expect_verdict", "verdict", "the kernel must end like this (`baton list --verdicts`)"},
     {"expect_panic", "text", "the kernel must panic, with a message that contains this"},
+    {"expect_census", "text", "the page census after the step must find something wrong, and say this"},
     {"expect_error", "errno", "the command must fail with this, e.g. \"EADDRNOTAVAIL\""},
+    {"fail_alloc", "site", "refuse memory at this site (`baton list --allocs`), e.g. \"kexec.source#3\" or \"any#each\""},
 };
 
 }  // namespace
@@ -26,7 +29,7 @@ std::span<const StepKey> common_keys(StepActor actor) {
     const std::span all(kCommonKeys);
     switch (actor) {
         case StepActor::kHost: return {};
-        case StepActor::kBoot: return all.first(all.size() - 1);
+        case StepActor::kBoot: return all.first(all.size() - 2);
         case StepActor::kCommand: return all;
     }
     return {};
@@ -180,6 +183,41 @@ std::optional<SitePoint> parse_site_point(const Value& value, std::string_view k
     if (!chosen) return {};
     point.site = kSites[*chosen].site;
     return point;
+}
+
+std::optional<RefusedAlloc> parse_refused_alloc(const Value& value, DiagnosticSink& sink) {
+    const auto text = as_text(value, "fail_alloc", sink);
+    if (!text) return {};
+    RefusedAlloc refused{.place = value.place};
+    const std::size_t hash = text->find('#');
+    if (hash != std::string::npos) {
+        std::string_view which = std::string_view(*text).substr(hash + 1);
+        refused.lasting = which.ends_with('+');
+        if (refused.lasting) which.remove_suffix(1);
+        const auto [end, error] = std::from_chars(which.data(), which.data() + which.size(), refused.nth);
+        const bool number = !which.empty() && error == std::errc{} && end == which.data() + which.size();
+        if (which == "each" && !refused.lasting) {
+            refused.nth = 0;
+        } else if (!number || refused.nth == 0 || refused.nth > kNthMax) {
+            sink.add(value.place, fmt::format("\"{}\" does not say which allocation", *text),
+                     fmt::format("after '#' a number from 1 to {}, with '+' all from there on, or \"each\"", kNthMax));
+            return {};
+        }
+    }
+    static const std::vector<std::string_view> kNames = [] {
+        std::vector<std::string_view> names{"any"};
+        for (const AllocSiteInfo& row : kAllocSites)
+            if (row.stage == AllocStage::kPage || row.stage == AllocStage::kObject) names.push_back(row.name);
+        return names;
+    }();
+    Value name = value;
+    name.text = text->substr(0, hash);
+    const auto chosen = as_choice(name, "fail_alloc", {"allocation site", kNames, "`baton list --allocs` shows them"}, sink);
+    if (!chosen) return {};
+    refused.site = kAnySite;
+    for (const AllocSiteInfo& row : kAllocSites)
+        if (row.name == kNames[*chosen]) refused.site = static_cast<u32>(row.site) + 1;
+    return refused;
 }
 
 }  // namespace baton::scenarios

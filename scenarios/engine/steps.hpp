@@ -18,7 +18,7 @@ namespace baton::scenarios {
 enum class StepActor : u32 {
     kHost,     // the simulator: no kernel runs, nothing can be awaited
     kBoot,     // a kernel runs, but returns no errno: expect_verdict, expect_panic, break, at
-    kCommand,  // a kernel executes a command: those and expect_error
+    kCommand,  // a kernel executes a command: those, expect_error and fail_alloc
 };
 
 struct StepKey {
@@ -79,5 +79,7 @@ u32 parse_kernel_name(Fields& fields, const StepContext& context);
 std::optional<std::string> parse_command_line(Fields& fields);
 u64 parse_initrd(Fields& fields);
 std::optional<SitePoint> parse_site_point(const Value& value, std::string_view key, DiagnosticSink& sink);
+/// `SITE`, `SITE#3`, `SITE#3+`, `SITE#each`.
+std::optional<RefusedAlloc> parse_refused_alloc(const Value& value, DiagnosticSink& sink);
 
 }  // namespace baton::scenarios

@@ -25,7 +25,9 @@ step::Action parse_vmalloc(Fields& fields, const StepContext&) {
     area.order = Order{static_cast<u32>(fields.integer("order", 0, kOrderMax).value_or(0))};
     return area;
 }
-step::Action parse_free(Fields& fields, const StepContext&) { return step::Free{fields.name("region").value_or("")}; }
+step::Action parse_free(Fields& fields, const StepContext&) {
+    return step::Free{fields.name("region").value_or(""), fields.integer("every", 1, kCountMax).value_or(1)};
+}
 step::Action parse_fill(Fields& fields, const StepContext&) { return step::Fill{fields.name("region").value_or("")}; }
 
 }  // namespace
@@ -49,8 +51,8 @@ std::span<const StepKind> memory_steps() {
          parse_vmalloc},
         {"free",
          StepActor::kCommand,
-         "free every block of a region",
-         {{"region", "name", "the region", true}},
+         "free every block of a region, or some",
+         {{"region", "name", "the region", true}, {"every", "integer", "only every nth block, the first included; 1"}},
          parse_free},
         {"fill",
          StepActor::kHost,

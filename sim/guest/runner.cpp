@@ -13,8 +13,13 @@
 namespace baton::sim {
 namespace {
 
-inline constexpr u64 kBitmapBytes = 2 * kMiB;  // of the port window; 64 GiB of frames
-inline constexpr u64 kAddressEnd = kBitmapBytes * 8 << kFrameShift;
+inline constexpr u64 kBitmapStep = 2 * kMiB;  // 64 GiB of frames, and what a FrameSet grows by
+inline constexpr u64 kBitmapBytesMax = 2 * kBitmapStep;
+inline constexpr u64 kAddressEnd = kBitmapBytesMax * 8 << kFrameShift;
+
+u64 bitmap_bytes(const PhysicalMemory& memory) {
+    return std::min(align_down(memory.frame_count() / 8, kBitmapStep) + kBitmapStep, kBitmapBytesMax);
+}
 inline constexpr u64 kStackBytes = 16 * kKiB;
 inline constexpr u64 kPerCpuBytes = 64 * kKiB;
 
@@ -33,7 +38,7 @@ GuestRunner::GuestRunner(Isa isa, Services& services, PhysicalMemory& memory, co
       watchdog_(config.silence, [this] { engine_->request_stop(); }) {
     require_sound_emulator(isa);
     if (memory.ranges().back().end().value > kAddressEnd)
-        throw EngineError("guests know 64 GiB of addresses; this machine has RAM above");
+        throw EngineError("guests know 128 GiB of addresses; this machine has RAM above");
     PortRam& ram = *reinterpret_cast<PortRam*>(window_.data() + (port_.ram - port_.record));
     ram.count = memory.view().range_count;
     std::copy_n(memory.view().ranges, ram.count, ram.ranges);
@@ -59,7 +64,7 @@ void GuestRunner::power_on() {
     counted_.reset();
     engine_ = std::make_unique<Engine>(isa_);
     for (const PhysRange& r : memory_.ranges()) engine_->map_memory(r, memory_.view().base + r.start.value);
-    engine_->map_memory({port_.dirty, kBitmapBytes}, memory_.view().dirty);
+    engine_->map_memory({port_.dirty, bitmap_bytes(memory_)}, memory_.view().dirty);
     engine_->map_memory({port_.record, kFrameSize}, window_.data());
     const u64 window_end = port_.window.value + port_.window_bytes;
     engine_->map_mmio({port_.doorbell, window_end - port_.doorbell.value}, *this);
@@ -311,7 +316,7 @@ bool GuestRunner::deliver() {
 
 void GuestRunner::report_dirty(PhysicalMemory& memory) {
     if (!ran_) return;
-    const u64 words = std::min(memory.frame_count() / 64 + 1, kBitmapBytes / sizeof(u64));
+    const u64 words = std::min(memory.frame_count() / 64 + 1, bitmap_bytes(memory) / sizeof(u64));
     memory.take_up_dirty(words);
     for (const PhysRange& r : written_unclaimed_) memory.mark_ram(r);
     if (header_.magic == kImageMagic) mark_kernel(memory);

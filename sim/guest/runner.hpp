@@ -49,7 +49,7 @@ struct GuestConfig {
 
 class GuestRunner final : public KernelRunner, private MmioHandler, private DirtySource {
 public:
-    /// Guests know 64 GiB of addresses (the dirty bitmap's reach). Throws EngineError for more RAM or an emulator that
+    /// Guests know 128 GiB of addresses (the dirty bitmap's reach). Throws EngineError for more RAM or an emulator that
     /// does not behave; `memory` and `services` must outlive this object.
     GuestRunner(Isa isa, Services& services, PhysicalMemory& memory, const GuestConfig& config = {});
     ~GuestRunner() override;

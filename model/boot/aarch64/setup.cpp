@@ -134,6 +134,7 @@ void setup_aarch64(Kernel& k) {
     platform::at(Site::kBootMemoryKnown);
 
     if (incoming) kho::populate(k, *incoming);
+    mm::parse_early_options(k, k.command_line());
     kho::parse_early_options(k, k.command_line());
 
     clip_memory(k);

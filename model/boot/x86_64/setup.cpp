@@ -12,6 +12,7 @@
 #include "model/boot/x86_64/boot_params.hpp"
 #include "model/boot/x86_64/e820.hpp"
 #include "model/kernel.hpp"
+#include "model/mm/early_alloc.hpp"
 
 namespace baton::boot {
 namespace {
@@ -182,7 +183,7 @@ void make_ram_known(Kernel& k) {
 // lost.
 void place_trampoline(Kernel& k) {
     const u64 page = geometry(k).page_size();
-    const auto trampoline = memblock::alloc(k.memblock, page, page, 0, kMiB);
+    const auto trampoline = mm::early_alloc(k, AllocSite::kBootTrampoline, {.size = page, .align = page, .max = kMiB});
     if (trampoline)
         platform::own({*trampoline, page}, Owner::kNobody, Owner::kKernel);
     else
@@ -198,6 +199,7 @@ void setup_x86_64(Kernel& k) {
     const PhysAddr setup_data = read_zero_page(k);
     reserve_early(k, setup_data);
     parse_setup_data(k, setup_data);
+    mm::parse_early_options(k, k.command_line());
     kho::parse_early_options(k, k.command_line());
     make_ram_known(k);
     place_trampoline(k);

@@ -5,6 +5,7 @@
 // is NX (decision D35). The direct map takes the largest leaves that fit, so that 16 TiB cost 128 KiB of tables
 // (decision D13); memory regions that differ in flags or node only are joined first, or scratch areas would cut them.
 #include "model/kernel.hpp"
+#include "model/mm/early_alloc.hpp"
 #include "model/mm/paging/paging.hpp"
 #include "model/port.hpp"
 
@@ -15,7 +16,7 @@ namespace {
 Result<PhysAddr> early_table(void* context) {
     Kernel& k = *static_cast<Kernel*>(context);
     const u64 page = geometry(k).page_size();
-    const PhysAddr table = memblock::alloc_or_panic(k.memblock, page, page);
+    const PhysAddr table = mm::early_alloc_or_panic(k, AllocSite::kBootTables, {.size = page, .align = page});
     platform::own({table, page}, Owner::kNobody, Owner::kPageTables);
     return table;
 }

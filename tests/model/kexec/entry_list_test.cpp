@@ -121,7 +121,7 @@ TEST_CASE("entry list: every destination page gets its content once, and no copy
         if (seed % 2 == 1) {
             u64 kept = 0;
             std::vector<PhysAddr> give_back;
-            while (const auto p = mm::alloc_pages(b.k, {0}, 0)) {
+            while (const auto p = mm::alloc_pages(b.k, {0}, 0, AllocSite::kUser)) {
                 const bool wanted = is_destination(b.image, {*p, b.page}) || kept++ < 1700;
                 (wanted ? give_back : hoard).push_back(*p);
             }
@@ -154,16 +154,16 @@ TEST_CASE("entry list: every destination page gets its content once, and no copy
 
 TEST_CASE("entry list: a source page is never some other page's destination, even when nothing else is free") {
     Bench b;
-    const auto a = mm::alloc_pages(b.k, {1}, 0);  // two neighbours: destinations 0 and 1
+    const auto a = mm::alloc_pages(b.k, {1}, 0, AllocSite::kUser);  // two neighbours: destinations 0 and 1
     REQUIRE(a);
     std::vector<PhysAddr> hoard;
-    while (const auto p = mm::alloc_pages(b.k, {0}, 0)) hoard.push_back(*p);
+    while (const auto p = mm::alloc_pages(b.k, {0}, 0, AllocSite::kUser)) hoard.push_back(*p);
     b.add(a->value, 2 * b.page);
     const auto give = [&b](PhysAddr p) { mm::free_pages(b.k, p, {0}); };
 
     // Only the second destination is free: the first page waits for memory, and the second is kept for later.
     mm::free_run(b.k, *a, 2);
-    const auto first = mm::alloc_pages(b.k, {0}, 0);
+    const auto first = mm::alloc_pages(b.k, {0}, 0, AllocSite::kUser);
     REQUIRE(first);
     const PhysAddr free_page = *first == *a ? *a + b.page : *a;
     const PhysAddr taken = *first;
@@ -180,7 +180,7 @@ TEST_CASE("entry list: a source page is never some other page's destination, eve
 
 TEST_CASE("entry list: a free page that an earlier copy needs takes the content over and gives the old page") {
     Bench b;
-    const auto destination = mm::alloc_pages(b.k, {0}, 0);
+    const auto destination = mm::alloc_pages(b.k, {0}, 0, AllocSite::kUser);
     REQUIRE(destination);
     b.add(destination->value, b.page);
     REQUIRE(append(b.k, b.image, destination->value | kEntryDestination));
@@ -209,7 +209,7 @@ TEST_CASE("entry list: pages above the address limit are set aside, not used") {
     b.image.address_limit = 8 * kMiB - 1;
     std::vector<PhysAddr> hoard;  // leave a little below the limit, so that the limit matters
     u64 below = 0;
-    while (const auto p = mm::alloc_pages(b.k, {0}, 0)) hoard.push_back(*p);
+    while (const auto p = mm::alloc_pages(b.k, {0}, 0, AllocSite::kUser)) hoard.push_back(*p);
     for (auto& p : hoard)
         if (p.value > b.image.address_limit || below++ < 40) mm::free_pages(b.k, p, {0}), p = kNoDestination;
     const u64 free_before = mm::counts(b.k).free_pages;
@@ -232,7 +232,7 @@ TEST_CASE("entry list: chains give back what was put in, the last first") {
     u64 chain = 0;
     std::vector<PhysAddr> pages;
     for (int i = 0; i < 3; ++i) {
-        pages.push_back(*take_page(b.k));
+        pages.push_back(*take_page(b.k, AllocSite::kUser));
         chain_push(b.k, chain, pages.back());
     }
     for (int i = 2; i >= 0; --i) CHECK(*chain_pop(b.k, chain) == pages[static_cast<u64>(i)]);

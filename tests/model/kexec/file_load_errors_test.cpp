@@ -117,7 +117,7 @@ TEST_CASE("file load: out of memory at every step is ENOMEM, keeps the previous 
         REQUIRE(l.load(kernel));
         const Kimage first = l.k.kexec.image;
         std::vector<PhysAddr> hoard;
-        while (const auto p = mm::alloc_pages(l.k, {0}, kAllocMovable)) hoard.push_back(*p);
+        while (const auto p = mm::alloc_pages(l.k, {0}, kAllocMovable, AllocSite::kUser)) hoard.push_back(*p);
         u64 failures = 0;
         for (;; ++failures) {
             const u64 free_before = l.free_pages();

@@ -115,8 +115,8 @@ public:
 
     /// KHO as after finalise, with these scratch areas.
     void enable_kho(const std::vector<PhysRange>& areas) {
-        const auto array = mm::alloc_pages(k, {0}, kAllocZero);
-        const auto fdt = mm::alloc_pages(k, {0}, kAllocZero);
+        const auto array = mm::alloc_pages(k, {0}, kAllocZero, AllocSite::kUser);
+        const auto fdt = mm::alloc_pages(k, {0}, kAllocZero, AllocSite::kUser);
         REQUIRE((array && fdt));
         for (u64 i = 0; i < areas.size(); ++i)
             ram::store(*array + i * sizeof(kho::ScratchArea), kho::ScratchArea{areas[i].start, areas[i].size});

@@ -17,7 +17,7 @@ TEST_CASE("source pages: waiting pages are found in any order, at the cost of a 
         std::mt19937_64 random(seed);
         Bench b;
         std::vector<PhysAddr> pages;
-        for (int i = 0; i < 300; ++i) pages.push_back(*take_page(b.k));
+        for (int i = 0; i < 300; ++i) pages.push_back(*take_page(b.k, AllocSite::kUser));
         if (seed % 3 == 1) std::ranges::sort(pages);
         if (seed % 3 == 2) std::ranges::shuffle(pages, random);
         std::vector<PhysAddr> naive;  // the newest last
@@ -45,7 +45,7 @@ TEST_CASE("source pages: waiting pages are found in any order, at the cost of a 
             if (!waits) continue;
             naive.erase(at);
             release_page(b.k, wanted, Owner::kKernel);
-            const PhysAddr again = *take_page(b.k);  // last in, first out
+            const PhysAddr again = *take_page(b.k, AllocSite::kUser);  // last in, first out
             REQUIRE(again == wanted);
         }
         REQUIRE(waiting.count == naive.size());

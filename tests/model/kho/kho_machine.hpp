@@ -109,7 +109,7 @@ public:
     /// Fails the next allocations of pages by taking all free ones away; they can be given back.
     std::vector<PhysAddr> exhaust_memory() {
         std::vector<PhysAddr> taken;
-        while (const auto page = mm::alloc_pages(kernel(), {0}, 0)) taken.push_back(*page);
+        while (const auto page = mm::alloc_pages(kernel(), {0}, 0, AllocSite::kUser)) taken.push_back(*page);
         return taken;
     }
     void give_back(const std::vector<PhysAddr>& pages) {

@@ -29,7 +29,7 @@ BlockSet contents(const Kernel& k) {
 }
 
 PhysAddr alloc(KhoMachine& m, u32 order) {
-    const auto a = mm::alloc_pages(m.kernel(), {order}, kAllocUser | kAllocCompound);
+    const auto a = mm::alloc_pages(m.kernel(), {order}, kAllocUser | kAllocCompound, AllocSite::kUser);
     REQUIRE(a);
     return *a;
 }

@@ -166,7 +166,7 @@ TEST_CASE("kho radix: running out of memory within a path leaves no part of it")
         CHECK(kho::tracker::set(k, {u64{1} << 44}, {40}).has_value() == (pages == 5));
         CHECK(m.free_pages() == before);
         CHECK(kho::tracker::clear(k, {u64{1} << 44}, {40}) == kho::tracker::Cleared::kNoBitmap);
-        for (u32 i = 0; i < pages; ++i) REQUIRE(mm::alloc_pages(k, {0}, 0));
+        for (u32 i = 0; i < pages; ++i) REQUIRE(mm::alloc_pages(k, {0}, 0, AllocSite::kUser));
     }
 }
 

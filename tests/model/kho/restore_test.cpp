@@ -19,7 +19,7 @@ public:
     Restored(Generation generation, F&& preserve) : KhoMachine(GeometryId::kX86_64, {{0}, 512 * kMiB}, generation) {
         boot();
         for (u32 order = 0; order <= 10; ++order) {
-            const auto folio = mm::alloc_pages(kernel(), {order}, kAllocUser | kAllocCompound);
+            const auto folio = mm::alloc_pages(kernel(), {order}, kAllocUser | kAllocCompound, AllocSite::kUser);
             REQUIRE(folio);
             REQUIRE(kho::preserve_folio(kernel(), *folio));
             folios.push_back(*folio);
@@ -90,7 +90,7 @@ TEST_CASE("kho restore: a second restore fails; 6.16 cannot tell and takes it fo
 TEST_CASE("kho restore: a page that was never preserved is refused from 6.18 on") {
     for (const Generation generation : test::kAllGenerations) {
         Restored m(generation);
-        const auto page = mm::alloc_pages(m.kernel(), {0}, 0);
+        const auto page = mm::alloc_pages(m.kernel(), {0}, 0, AllocSite::kUser);
         REQUIRE(page);
         CHECK(kho::restore_folio(m.kernel(), *page).has_value() == (generation == Generation::k6_16));
         // Inside a preserved block, only the head is stamped.

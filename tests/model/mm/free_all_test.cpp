@@ -85,8 +85,8 @@ TEST_CASE("page allocator: zones are Linux's") {
         CHECK(z[2].end.value == 0x140000);
         CHECK(z[2].managed_pages > z[0].managed_pages);
         // Normal is used first; DMA asks for what lies below 4 GiB, DMA32 first.
-        CHECK(*mm::alloc_pages(rig.k, {0}, 0) >= PhysAddr{4 * kGiB});
-        const PhysAddr low = *mm::alloc_pages(rig.k, {0}, kAllocDma);
+        CHECK(*mm::alloc_pages(rig.k, {0}, 0, AllocSite::kUser) >= PhysAddr{4 * kGiB});
+        const PhysAddr low = *mm::alloc_pages(rig.k, {0}, kAllocDma, AllocSite::kUser);
         CHECK(low < PhysAddr{4 * kGiB});
         CHECK(low >= PhysAddr{16 * kMiB});
         CHECK(rig.audit() == "");
@@ -95,7 +95,7 @@ TEST_CASE("page allocator: zones are Linux's") {
         PageRig rig(GeometryId::kX86_64, {{0}, 4 * kGiB + 8 * kMiB});
         rig.boot();
         bool low = false;
-        for (u64 i = 0; i < 4 && !low; ++i) low = *mm::alloc_pages(rig.k, {10}, 0) < PhysAddr{4 * kGiB};
+        for (u64 i = 0; i < 4 && !low; ++i) low = *mm::alloc_pages(rig.k, {10}, 0, AllocSite::kUser) < PhysAddr{4 * kGiB};
         CHECK(low);
         CHECK(rig.audit() == "");
     }
@@ -105,14 +105,14 @@ TEST_CASE("page allocator: zones are Linux's") {
         CHECK(rig.k.pages.zones[0].end == rig.g.pfn_of({kGiB + 264 * kMiB}));
         CHECK(rig.k.pages.zones[1].start == rig.k.pages.zones[1].end);
         CHECK(rig.k.pages.zones[2].start == rig.k.pages.zones[2].end);
-        CHECK(mm::alloc_pages(rig.k, {0}, kAllocDma).has_value());
+        CHECK(mm::alloc_pages(rig.k, {0}, kAllocDma, AllocSite::kUser).has_value());
     }
     SECTION("AArch64: RAM on both sides of 4 GiB") {
         PageRig rig(GeometryId::kAArch64_64K, {{kGiB}, 4 * kGiB});
         rig.boot();
         CHECK(rig.k.pages.zones[0].end == rig.g.pfn_of({4 * kGiB}));
         CHECK(rig.k.pages.zones[2].end == rig.g.pfn_of({5 * kGiB}));
-        CHECK(*mm::alloc_pages(rig.k, {0}, kAllocDma) < PhysAddr{4 * kGiB});
+        CHECK(*mm::alloc_pages(rig.k, {0}, kAllocDma, AllocSite::kUser) < PhysAddr{4 * kGiB});
         CHECK(rig.audit() == "");
     }
     SECTION("AArch64: RAM above 4 GiB only is all DMA") {
@@ -142,7 +142,7 @@ TEST_CASE("page allocator: untouched sections are the last to be used and count 
     rig.boot();
     const mm::MemoryCounts fresh = mm::counts(rig.k);
     std::vector<PhysAddr> all;
-    while (const auto a = mm::alloc_pages(rig.k, {10}, kAllocMovable)) {
+    while (const auto a = mm::alloc_pages(rig.k, {10}, kAllocMovable, AllocSite::kUser)) {
         REQUIRE(rig.audit() == "");
         all.push_back(*a);
     }
@@ -215,7 +215,7 @@ TEST_CASE("page allocator: holes have struct pages in a section with memory, and
     CHECK_FALSE(mm::page_of(rig.k, {130 * kMiB}));
     CHECK(rig.audit() == "");
     CHECK(rig.k.pages.total_pages == (384 * kMiB - 0x60000) / 4096);
-    while (const auto a = mm::alloc_pages(rig.k, {10}, kAllocMovable))
+    while (const auto a = mm::alloc_pages(rig.k, {10}, kAllocMovable, AllocSite::kUser))
         if (PhysRange{{128 * kMiB}, 128 * kMiB}.contains(*a)) FAIL("memory in a hole");
 }
 

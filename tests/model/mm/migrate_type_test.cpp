@@ -18,12 +18,12 @@ TEST_CASE("page allocator: unmovable memory takes the largest movable block, and
     PageRig rig(GeometryId::kX86_64, {{0}, 64 * kMiB});
     rig.boot();
     CHECK(type_count(rig, MigrateType::kUnmovable) == 0);
-    const PhysAddr a = *mm::alloc_pages(rig.k, {0}, 0);
+    const PhysAddr a = *mm::alloc_pages(rig.k, {0}, 0, AllocSite::kUser);
     CHECK(mm::pageblock_type(rig.k, a) == MigrateType::kUnmovable);
     CHECK(type_count(rig, MigrateType::kUnmovable) == 1023);
-    const PhysAddr b = *mm::alloc_pages(rig.k, {0}, 0);
+    const PhysAddr b = *mm::alloc_pages(rig.k, {0}, 0, AllocSite::kUser);
     CHECK(b.value >> 22 == a.value >> 22);
-    const PhysAddr c = *mm::alloc_pages(rig.k, {0}, kAllocMovable);
+    const PhysAddr c = *mm::alloc_pages(rig.k, {0}, kAllocMovable, AllocSite::kUser);
     CHECK(mm::pageblock_type(rig.k, c) == MigrateType::kMovable);
     CHECK(c.value >> 22 != a.value >> 22);
     CHECK(rig.audit() == "");
@@ -46,12 +46,12 @@ TEST_CASE("page allocator: CMA serves movable memory only, first while it is mos
         const mm::MemoryCounts fresh = mm::counts(rig.k);
         CHECK(fresh.cma_free_pages == cma.size >> rig.g.page_shift);
         std::vector<PhysAddr> kernel;
-        while (const auto a = mm::alloc_pages(rig.k, {2}, 0)) {
+        while (const auto a = mm::alloc_pages(rig.k, {2}, 0, AllocSite::kUser)) {
             if (cma.contains(*a)) FAIL("unmovable memory in CMA");
             kernel.push_back(*a);
         }
         CHECK(mm::counts(rig.k).cma_free_pages == fresh.cma_free_pages);
-        const auto movable = mm::alloc_pages(rig.k, {2}, kAllocMovable);
+        const auto movable = mm::alloc_pages(rig.k, {2}, kAllocMovable, AllocSite::kUser);
         REQUIRE(movable.has_value());
         CHECK(cma.contains(*movable));
         CHECK((rig.state(*movable) & kPageCma) != 0);
@@ -70,7 +70,7 @@ TEST_CASE("page allocator: movable memory takes CMA first while more than half o
         rig.init();
         mm::set_cma(rig.k, {{24 * kMiB}, cma_mib * kMiB}, false);
         rig.free_all();
-        const PhysAddr a = *mm::alloc_pages(rig.k, {0}, kAllocMovable);
+        const PhysAddr a = *mm::alloc_pages(rig.k, {0}, kAllocMovable, AllocSite::kUser);
         CHECK((mm::pageblock_type(rig.k, a) == MigrateType::kCma) == (cma_mib == 40));
     }
 }

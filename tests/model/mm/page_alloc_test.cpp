@@ -18,7 +18,7 @@ TEST_CASE("struct page has Linux's layout") {
     CHECK(offsetof(Page, private_data) == 0x28);
     CHECK(offsetof(Page, page_type) == 0x30);
     CHECK(offsetof(Page, refcount) == 0x34);
-    CHECK(offsetof(Page, memcg) == 0x38);
+    CHECK(offsetof(Page, site) == 0x38);
 }
 
 TEST_CASE("page allocator: blocks, folios and runs of every order, and back") {
@@ -30,7 +30,7 @@ TEST_CASE("page allocator: blocks, folios and runs of every order, and back") {
         for (u32 o = 0; o <= rig.g.max_order; ++o) {
             for (const u32 flags : {0u, u32{kAllocCompound}, kAllocCompound | kAllocUser | kAllocMovable}) {
                 const bool folio = (flags & kAllocCompound) != 0;
-                const auto a = mm::alloc_pages(rig.k, {o}, flags);
+                const auto a = mm::alloc_pages(rig.k, {o}, flags, AllocSite::kUser);
                 if (!a && o == rig.g.max_order) continue;  // 64K pages: one block of 512 MiB may be all there is
                 REQUIRE(a.has_value());
                 CHECK(is_aligned(*a, rig.g.bytes_of({o})));
@@ -53,7 +53,7 @@ TEST_CASE("page allocator: blocks, folios and runs of every order, and back") {
             }
         }
         for (const u64 pages : {1u, 3u, 5u, 64u, 100u, 1023u}) {
-            const auto a = mm::alloc_run(rig.k, pages, kAllocMovable);
+            const auto a = mm::alloc_run(rig.k, pages, kAllocMovable, AllocSite::kUser);
             REQUIRE(a.has_value());
             CHECK(mm::counts(rig.k).free_pages == fresh.free_pages - pages);
             CHECK(rig.state(*a + (pages - 1) * rig.page()) == 0);
@@ -70,11 +70,11 @@ TEST_CASE("page allocator: blocks, folios and runs of every order, and back") {
 TEST_CASE("page allocator: impossible requests") {
     PageRig rig(GeometryId::kX86_64, {{0}, 64 * kMiB});
     rig.boot();
-    CHECK(mm::alloc_pages(rig.k, {11}, 0).error() == Errno::kENOMEM);
-    CHECK(mm::alloc_pages(rig.k, {60}, 0).error() == Errno::kENOMEM);
-    CHECK(mm::alloc_run(rig.k, 1025, 0).error() == Errno::kENOMEM);
-    CHECK(mm::alloc_run(rig.k, ~u64{0}, 0).error() == Errno::kENOMEM);
-    CHECK(mm::alloc_run(rig.k, 0, 0).error() == Errno::kEINVAL);
+    CHECK(mm::alloc_pages(rig.k, {11}, 0, AllocSite::kUser).error() == Errno::kENOMEM);
+    CHECK(mm::alloc_pages(rig.k, {60}, 0, AllocSite::kUser).error() == Errno::kENOMEM);
+    CHECK(mm::alloc_run(rig.k, 1025, 0, AllocSite::kUser).error() == Errno::kENOMEM);
+    CHECK(mm::alloc_run(rig.k, ~u64{0}, 0, AllocSite::kUser).error() == Errno::kENOMEM);
+    CHECK(mm::alloc_run(rig.k, 0, 0, AllocSite::kUser).error() == Errno::kEINVAL);
     CHECK_FALSE(mm::page_of(rig.k, {kTiB}));
     CHECK(mm::page_of(rig.k, {64 * kMiB}));  // same section: it has a struct page, though no memory
 }
@@ -82,14 +82,14 @@ TEST_CASE("page allocator: impossible requests") {
 TEST_CASE("page allocator: cleared pages are cleared, others keep their bytes") {
     PageRig rig(GeometryId::kAArch64_16K, {{kGiB}, 256 * kMiB});
     rig.boot();
-    const PhysAddr dirty = *mm::alloc_pages(rig.k, {1}, 0);
+    const PhysAddr dirty = *mm::alloc_pages(rig.k, {1}, 0, AllocSite::kUser);
     std::memset(ram::write<u8>(dirty, 2 * rig.page()), 0x5a, 2 * rig.page());
     mm::free_pages(rig.k, dirty, {1});
-    CHECK(*mm::alloc_pages(rig.k, {1}, 0) == dirty);  // last in, first out
+    CHECK(*mm::alloc_pages(rig.k, {1}, 0, AllocSite::kUser) == dirty);  // last in, first out
     CHECK(*ram::read<u8>(dirty + 9) == 0x5a);
     mm::free_pages(rig.k, dirty, {1});
     const u64 zeroed = rig.machine.charged(Work::kPagesZeroed);
-    REQUIRE(*mm::alloc_pages(rig.k, {1}, kAllocZero) == dirty);
+    REQUIRE(*mm::alloc_pages(rig.k, {1}, kAllocZero, AllocSite::kUser) == dirty);
     CHECK(rig.machine.charged(Work::kPagesZeroed) == zeroed + 2);
     for (u64 i = 0; i < 2 * rig.page(); i += 8) REQUIRE(*ram::read<u64>(dirty + i) == 0);
 }
@@ -97,7 +97,7 @@ TEST_CASE("page allocator: cleared pages are cleared, others keep their bytes") 
 TEST_CASE("page allocator: the struct pages of a folio are Linux's") {
     PageRig rig(GeometryId::kX86_64, {{0}, 64 * kMiB});
     rig.boot();
-    const PhysAddr a = *mm::alloc_pages(rig.k, {3}, kAllocCompound);
+    const PhysAddr a = *mm::alloc_pages(rig.k, {3}, kAllocCompound, AllocSite::kUser);
     const Page head = *mm::page_of(rig.k, a).get();
     const Page second = *mm::page_of(rig.k, a + 4096).get();
     CHECK((head.flags & kPgHead) != 0);
@@ -120,9 +120,9 @@ TEST_CASE("page allocator: a wrong free is reported and leaked") {
         CHECK(mm::counts(rig.k).free_pages == free_before);
         CHECK(rig.audit() == "");
     };
-    const PhysAddr page = *mm::alloc_pages(rig.k, {0}, 0);
-    const PhysAddr folio = *mm::alloc_pages(rig.k, {3}, kAllocCompound);
-    const PhysAddr run = *mm::alloc_run(rig.k, 4, 0);
+    const PhysAddr page = *mm::alloc_pages(rig.k, {0}, 0, AllocSite::kUser);
+    const PhysAddr folio = *mm::alloc_pages(rig.k, {3}, kAllocCompound, AllocSite::kUser);
+    const PhysAddr run = *mm::alloc_run(rig.k, 4, 0, AllocSite::kUser);
     mm::free_pages(rig.k, page, {0});
     is_bad([&] { mm::free_pages(rig.k, page, {0}); });         // twice
     is_bad([&] { mm::free_pages(rig.k, rig.k.image, {0}); });  // reserved
@@ -150,20 +150,20 @@ TEST_CASE("page allocator: free lists and memmap that were overwritten are a ver
     PageRig rig(GeometryId::kX86_64, {{0}, 64 * kMiB});
     rig.boot();
     u64& head = rig.k.pages.zones[1].areas[0].head[static_cast<u32>(MigrateType::kMovable)];
-    PhysAddr a = *mm::alloc_pages(rig.k, {0}, kAllocMovable);
-    while (head == 0) a = *mm::alloc_pages(rig.k, {0}, kAllocMovable);
+    PhysAddr a = *mm::alloc_pages(rig.k, {0}, kAllocMovable, AllocSite::kUser);
+    while (head == 0) a = *mm::alloc_pages(rig.k, {0}, kAllocMovable, AllocSite::kUser);
     const PhysAddr first{(head - 1) << 12};
     const auto fault_of = [&](auto&& change) {
         const Page saved = *mm::page_of(rig.k, first).get();
         change(*mm::page_of(rig.k, first));
-        const sim::Fault f = rig.machine.run([&] { (void)mm::alloc_pages(rig.k, {0}, kAllocMovable); });
+        const sim::Fault f = rig.machine.run([&] { (void)mm::alloc_pages(rig.k, {0}, kAllocMovable, AllocSite::kUser); });
         *mm::page_of(rig.k, first) = saved;
         return f.kind;
     };
     CHECK(fault_of([](Page& p) { p.flags = 0; }) == sim::Fault::Kind::kAssert);
     CHECK(fault_of([](Page& p) { p.private_data = 77; }) == sim::Fault::Kind::kAssert);
     head = u64{1} << 60;
-    const sim::Fault f = rig.machine.run([&] { (void)mm::alloc_pages(rig.k, {0}, kAllocMovable); });
+    const sim::Fault f = rig.machine.run([&] { (void)mm::alloc_pages(rig.k, {0}, kAllocMovable, AllocSite::kUser); });
     CHECK(f.kind == sim::Fault::Kind::kAssert);
     rig.k.pages.sections = {kTiB};
     const sim::Fault g = rig.machine.run([&] { (void)mm::page_of(rig.k, a); });

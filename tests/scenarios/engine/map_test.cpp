@@ -116,7 +116,7 @@ TEST_CASE("maps: nonsense is refused with its place") {
     CHECK(first_error("[machine]\narch = 'aarch64'\nmemory_map = [['0', '1G', 'ram']]") == "right");
     CHECK(first_error("[machine]\narch = 'x86_64'\ntarget='guest'\nmemory_map = [['0', '640K', 'ram'], ['1M', '255M', "
                       "'ram'], ['1T', '1G', 'ram']]")
-              .find("guests know 64G of addresses") != std::string::npos);
+              .find("guests know 128G of addresses") != std::string::npos);
 }
 
 TEST_CASE("maps: a kernel that finds no place on a machine is bad input, not a crash") {

@@ -282,6 +282,6 @@ TEST_CASE("guest: the dirty set has every frame a guest wrote, and a guest canno
     }
 }
 
-TEST_CASE("guest: a machine with RAM above 64 GiB is refused") {
-    REQUIRE_THROWS_AS(TwinMachine(GeometryId::kX86_64, Target::kGuest, {}, 80 * kGiB), EngineError);
+TEST_CASE("guest: a machine with RAM above 128 GiB is refused") {
+    REQUIRE_THROWS_AS(TwinMachine(GeometryId::kX86_64, Target::kGuest, {}, 144 * kGiB), EngineError);
 }
