@@ -14,7 +14,8 @@ namespace baton::sim {
 namespace {
 
 ImageFile image_for(GeometryId id) {
-    ImageFile image = ImageFile::load(std::string(BATON_IMAGES) + "/" + std::string(geometry_of(id).name) + "/baton.img");
+    ImageFile image =
+        ImageFile::load(std::string(BATON_IMAGES) + "/" + std::string(geometry_of(id).name) + "/baton.img");
     image.configure({.options = kOptionScratchFloor});
     return image;
 }
@@ -54,8 +55,9 @@ void boot_once(GeometryId id, u64 ram) {
     REQUIRE(outcome.kind == Outcome::Kind::kBooted);
     const Memmap m = memmap_of(machine);
     fmt::print("{:>8} {:>9} {:>9.1f} ms {:>8.1f} MiB resident {:>14} struct pages charged {:>8} written {:>10.3f} s\n",
-               geometry_of(id).name, ram >= kTiB ? fmt::format("{} TiB", ram / kTiB) : fmt::format("{} MiB", ram / kMiB),
-               ms, static_cast<double>(resident_bytes() - std::min(before, resident_bytes())) / (1024.0 * 1024.0),
+               geometry_of(id).name,
+               ram >= kTiB ? fmt::format("{} TiB", ram / kTiB) : fmt::format("{} MiB", ram / kMiB), ms,
+               static_cast<double>(resident_bytes() - std::min(before, resident_bytes())) / (1024.0 * 1024.0),
                m.charged, m.done, static_cast<double>(machine.ledger().now_ns()) * 1e-9);
 }
 

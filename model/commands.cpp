@@ -156,8 +156,7 @@ Errno fail_alloc(Kernel& k, const Command& c, Reply& r) {
     r.values[1] = k.alloc_failure.failed;
     const auto site = static_cast<u32>(c.args[0]);
     if (site != kAnySite && site > kAllocSiteCount) return Errno::kEINVAL;
-    k.alloc_failure = {
-        .site = site, .lasting = c.args[1] != 0 ? u32{1} : 0, .nth = c.args[2], .seen = 0, .failed = 0};
+    k.alloc_failure = {.site = site, .lasting = c.args[1] != 0 ? u32{1} : 0, .nth = c.args[2], .seen = 0, .failed = 0};
     return Errno::kOk;
 }
 

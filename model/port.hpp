@@ -57,9 +57,9 @@ static_assert(sizeof(PortRam) == 520);
 struct PortMap {
     PhysAddr window;  // first byte of the window
     u64 window_bytes;
-    PhysAddr dirty;     // dirty bitmap: bit i of byte j is frame 8 j + i (decision D2); 2 MiB, or 4 for RAM above 64 GiB
-    PhysAddr record;    // the PortRecord
-    PhysAddr ram;       // the PortRam
+    PhysAddr dirty;   // dirty bitmap: bit i of byte j is frame 8 j + i (decision D2); 2 MiB, or 4 for RAM above 64 GiB
+    PhysAddr record;  // the PortRecord
+    PhysAddr ram;     // the PortRam
     PhysAddr doorbell;  // MMIO, 4 bytes
 };
 inline constexpr PortMap kPortX86{{0xfd000000}, 0x2000000, {0xfd400000}, {0xfd200000}, {0xfd200040}, {0xfe000000}};

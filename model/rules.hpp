@@ -39,7 +39,7 @@ enum ImageOption : u32 {
     kOptionScratchFloor = 1u << 0,  // low scratch is at least image_size + 1 MiB (specs/boot.md §10)
     kOptionKhoDebug = 1u << 1,      // CONFIG_KEXEC_HANDOVER_DEBUG: preserving inside scratch is EINVAL (kho.md §1.6)
     kOptionKhoDefaultOn = 1u << 2,  // kho= defaults to on (kho.md §2.12)
-    kOptionKfence = 1u << 6,        // CONFIG_KFENCE: some small objects come from an early pool (model/mm/fence_pool.hpp)
+    kOptionKfence = 1u << 6,  // CONFIG_KFENCE: some small objects come from an early pool (model/mm/fence_pool.hpp)
 };
 
 /// What keeps the preserved blocks and tells the next kernel (kho.md §2.2, §2.3). Seam: kho/tracker.hpp.

@@ -47,9 +47,9 @@ PhysAddr slot(const Kernel& k, u64 index) { return k.kho.scratch + index * sizeo
 
 /// One area, entered in the array.
 bool reserve_area(Kernel& k, u64 index, u64 size, u64 limit, NodeId nid) {
-    const auto at = mm::early_alloc(
-        k, AllocSite::kScratchArea,
-        {.size = size, .align = k.config.cma_align, .max = limit, .nid = nid, .exact = nid != kNoNode});
+    const auto at =
+        mm::early_alloc(k, AllocSite::kScratchArea,
+                        {.size = size, .align = k.config.cma_align, .max = limit, .nid = nid, .exact = nid != kNoNode});
     if (!at) {
         platform::log(LogLevel::kWarn, Log::kKhoScratchFailed, index, size / kKiB);
         return false;

@@ -102,7 +102,8 @@ u64 count_folios(const Kernel& k, Stream orders, u64 bytes) {
 Status make_folios(Kernel& k, Random random, u64 bytes_max, const VmArea& list, Outcome& outcome) {
     while (bytes_max - outcome.bytes >= geometry(k).page_size()) {
         const Order order = order_for(k, random.orders, bytes_max - outcome.bytes);
-        const auto folio = mm::alloc_pages(k, order, order.value != 0 ? u32{kAllocCompound} : 0, AllocSite::kTestKhoFolio);
+        const auto folio =
+            mm::alloc_pages(k, order, order.value != 0 ? u32{kAllocCompound} : 0, AllocSite::kTestKhoFolio);
         if (!folio) return fail(folio.error());
         fill_random(k, random.data, *folio, order);
         outcome.checksum = add_folio(k, outcome.checksum, *folio, order);

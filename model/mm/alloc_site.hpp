@@ -96,7 +96,8 @@ inline constexpr AllocSiteInfo kAllocSites[] = {
     {AllocSite::kMemblockArray, AllocStage::kPage, "memblock.array", "a region array that grew after boot"},
     {AllocSite::kKhoNode, AllocStage::kObject, "kho.node", "a node over the tracker's bitmaps"},
     {AllocSite::kRestored, AllocStage::kGiven, "restored", "pages that were handed over and restored"},
-    {AllocSite::kIncomingFdt, AllocStage::kGiven, "kho.fdt.incoming", "the incoming root FDT, restored before pages are counted (up to 6.18)"},
+    {AllocSite::kIncomingFdt, AllocStage::kGiven, "kho.fdt.incoming",
+     "the incoming root FDT, restored before pages are counted (up to 6.18)"},
 };
 inline constexpr u32 kAllocSiteCount = static_cast<u32>(AllocSite::kCount);
 static_assert(sizeof(kAllocSites) / sizeof(kAllocSites[0]) == kAllocSiteCount);

@@ -5,8 +5,8 @@
 // in a kernel that was handed over to, inside scratch. An object of the pool that the next kernel shall read is
 // overwritten by the kexec (specs/kho.md B08). Only kernels with kOptionKfence have one.
 //   pool: two guard pages, then for each object a page and a guard page. Objects begin or end with their page, in turn.
-// An object's page stays reserved; its struct page holds bytes in use in `index` (0 = free) and the next free object + 1
-// in `private_data`. Guard pages are mapped: what strays into them hurts nobody, and is not reported.
+// An object's page stays reserved; its struct page holds bytes in use in `index` (0 = free) and the next free object +
+// 1 in `private_data`. Guard pages are mapped: what strays into them hurts nobody, and is not reported.
 #pragma once
 
 #include <optional>
@@ -22,10 +22,10 @@ inline constexpr u64 kFencePoolPages = 2 * (kFenceObjects + 1);
 inline constexpr u64 kFenceSampleDefault = 100;
 
 struct FencePool {
-    PhysAddr pool;      // kFencePoolPages pages; 0 = none
-    u64 sample;         // every how many small allocations one is served; 0 = never
-    u64 skipped;        // since the last one
-    u64 first_free;     // object + 1, 0 = none
+    PhysAddr pool;   // kFencePoolPages pages; 0 = none
+    u64 sample;      // every how many small allocations one is served; 0 = never
+    u64 skipped;     // since the last one
+    u64 first_free;  // object + 1, 0 = none
     u64 in_use;
 };
 

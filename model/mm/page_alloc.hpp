@@ -88,9 +88,9 @@ static_assert(sizeof(MemSection) == 32);
 enum AllocFlag : u32 {
     kAllocMovable = 1,  // may use CMA, so may lie inside scratch
     kAllocZero = 2,
-    kAllocDma = 4,       // zones DMA32 and DMA only
-    kAllocCompound = 8,  // a folio: head and tails
-    kAllocUser = 16,     // owned by userspace in the ownership map
+    kAllocDma = 4,        // zones DMA32 and DMA only
+    kAllocCompound = 8,   // a folio: head and tails
+    kAllocUser = 16,      // owned by userspace in the ownership map
     kAllocUnfenced = 32,  // a small object, never from KFENCE's pool
 };
 

@@ -37,7 +37,8 @@ Outcome parse_outcome(Fields& fields) {
     if (const auto census = fields.text("expect_census")) {
         outcome.census = *census;
         outcome.place = fields.place("expect_census");
-        if (outcome.census.empty()) fields.error("expect_census", "\"expect_census\" is empty", "quote what it must say");
+        if (outcome.census.empty())
+            fields.error("expect_census", "\"expect_census\" is empty", "quote what it must say");
     }
     if (outcome.error && outcome.ending)
         fields.error("expect_error", "a step that ends its kernel returns no error", "drop one of the two");

@@ -177,8 +177,8 @@ private:
     FrameHashes handed_over_;                       // their frames that held anything
     std::vector<const ScheduledPoke*> ahead_;       // of the step under way, not done yet
     std::set<u64> poked_;                           // frames that the scenario itself changed since
-    u64 censuses_ = 0;           // taken, and without fault
-    bool census_off_ = false;    // this kernel has lost pages, as the scenario said
+    u64 censuses_ = 0;                              // taken, and without fault
+    bool census_off_ = false;                       // this kernel has lost pages, as the scenario said
     std::size_t log_seen_ = 0;
     std::size_t boot_log_start_ = 0;  // first log line of the running kernel
 };

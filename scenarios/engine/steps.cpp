@@ -20,7 +20,8 @@ constexpr StepKey kCommonKeys[] = {
     {"expect_panic", "text", "the kernel must panic, with a message that contains this"},
     {"expect_census", "text", "the page census after the step must find something wrong, and say this"},
     {"expect_error", "errno", "the command must fail with this, e.g. \"EADDRNOTAVAIL\""},
-    {"fail_alloc", "site", "refuse memory at this site (`baton list --allocs`), e.g. \"kexec.source#3\" or \"any#each\""},
+    {"fail_alloc", "site",
+     "refuse memory at this site (`baton list --allocs`), e.g. \"kexec.source#3\" or \"any#each\""},
 };
 
 }  // namespace
@@ -212,7 +213,8 @@ std::optional<RefusedAlloc> parse_refused_alloc(const Value& value, DiagnosticSi
     }();
     Value name = value;
     name.text = text->substr(0, hash);
-    const auto chosen = as_choice(name, "fail_alloc", {"allocation site", kNames, "`baton list --allocs` shows them"}, sink);
+    const auto chosen =
+        as_choice(name, "fail_alloc", {"allocation site", kNames, "`baton list --allocs` shows them"}, sink);
     if (!chosen) return {};
     refused.site = kAnySite;
     for (const AllocSiteInfo& row : kAllocSites)

@@ -14,6 +14,7 @@ namespace baton::sim {
 namespace {
 
 inline constexpr u64 kRegionsMax = u64{1} << 22;  // more is overwritten memory
+inline constexpr u64 kSectionsMax = u64{1} << 20;
 
 class Census {
 public:
@@ -121,6 +122,7 @@ private:
 
     void untouched_sections() {
         u64 untouched[kZones] = {};
+        if (k_.pages.section_count > kSectionsMax) return fault("a table of {} sections", k_.pages.section_count);
         for (u64 i = 0; i < k_.pages.section_count; ++i) {
             const u64 first = (k_.pages.first_section + i) * section_pages();
             const MemSection* s = section_of(first);
@@ -241,7 +243,8 @@ private:
     }
 
     static std::string_view holder(const Page& page) {
-        return page.site == 0 || page.site > kAllocSiteCount ? "nobody" : info(static_cast<AllocSite>(page.site - 1)).name;
+        return page.site == 0 || page.site > kAllocSiteCount ? "nobody"
+                                                             : info(static_cast<AllocSite>(page.site - 1)).name;
     }
 
     // --- do they agree ---
@@ -254,8 +257,8 @@ private:
             if (zone.cma_free_pages != cma_in_zone_[z])
                 fault("zone {} says {} pages of CMA are free, {} are", z, zone.cma_free_pages, cma_in_zone_[z]);
             if (zone.managed_pages != free_in_zone_[z] + in_use_in_zone_[z])
-                fault("zone {} manages {} pages, but {} are free and {} in use", z, zone.managed_pages, free_in_zone_[z],
-                      in_use_in_zone_[z]);
+                fault("zone {} manages {} pages, but {} are free and {} in use", z, zone.managed_pages,
+                      free_in_zone_[z], in_use_in_zone_[z]);
         }
         if (free_.pages() != out_.free)
             fault("{} free pages are no memory", free_.pages() - std::min(free_.pages(), out_.free));

@@ -26,14 +26,15 @@ std::string text_of(std::string_view arch, std::string_view generation, bool res
         : arch == "aarch64-16k" ? "32M,32M,32M"
                                 : "16M,32M,16M");
     for (int hop = 0; hop < kHops; ++hop) {
-        text += fmt::format("[[step]]\ndo = 'alloc'\nregion = 'r{0}'\norder = 2\ncount = 9\n"
-                            "[[step]]\ndo = 'preserve'\nregion = 'r{0}'\n",
-                            hop);
+        text += fmt::format(
+            "[[step]]\ndo = 'alloc'\nregion = 'r{0}'\norder = 2\ncount = 9\n"
+            "[[step]]\ndo = 'preserve'\nregion = 'r{0}'\n",
+            hop);
         if (generation != "7.1") text += "[[step]]\ndo = 'finalise'\n";
         text += "[[step]]\ndo = 'kexec_file_load'\nkernel = 'a'\n[[step]]\ndo = 'exec'\n";
         if (restores)
-            text += fmt::format("[[step]]\ndo = 'restore'\nregion = 'r{0}'\n[[step]]\ndo = 'free'\nregion = 'r{0}'\n",
-                                hop);
+            text +=
+                fmt::format("[[step]]\ndo = 'restore'\nregion = 'r{0}'\n[[step]]\ndo = 'free'\nregion = 'r{0}'\n", hop);
     }
     return text;
 }

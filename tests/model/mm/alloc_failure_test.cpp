@@ -37,9 +37,9 @@ TEST_CASE("alloc failure: the nth allocation of a site fails, no other, and noth
 
 TEST_CASE("alloc failure: any site counts all of them, and lasting means from there on") {
     Refusing r;
-    r.arm(kAnySite, 3, true);
+    r.arm(kAnySite, 4, true);
     CHECK(r.page(AllocSite::kFileData));
-    CHECK(mm::small_alloc(r.rig.k, 64, 0, AllocSite::kKhoNode).has_value() == true);  // the object, and its page
+    CHECK(mm::small_alloc(r.rig.k, 64, 0, AllocSite::kKhoNode).has_value());  // the object, and its page
     CHECK_FALSE(r.page(AllocSite::kUser));
     CHECK_FALSE(mm::small_alloc(r.rig.k, 64, 0, AllocSite::kKhoNode).has_value());
     CHECK_FALSE(mm::alloc_run(r.rig.k, 3, 0, AllocSite::kVmPage).has_value());

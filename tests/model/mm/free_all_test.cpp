@@ -95,7 +95,8 @@ TEST_CASE("page allocator: zones are Linux's") {
         PageRig rig(GeometryId::kX86_64, {{0}, 4 * kGiB + 8 * kMiB});
         rig.boot();
         bool low = false;
-        for (u64 i = 0; i < 4 && !low; ++i) low = *mm::alloc_pages(rig.k, {10}, 0, AllocSite::kUser) < PhysAddr{4 * kGiB};
+        for (u64 i = 0; i < 4 && !low; ++i)
+            low = *mm::alloc_pages(rig.k, {10}, 0, AllocSite::kUser) < PhysAddr{4 * kGiB};
         CHECK(low);
         CHECK(rig.audit() == "");
     }

@@ -23,7 +23,8 @@ TEST_CASE("memblock after boot: arrays grow into pages of the page allocator, an
         CHECK(mb.memory.max == 1024);
         CHECK(mb.reserved.max == 1024);
         CHECK(mb.memory.cnt == 1001);
-        for (u64 i = 0; i < 1000; ++i) REQUIRE(memblock::region(mb.memory, i + 1).base == PhysAddr{beyond + 2 * i * kMiB});
+        for (u64 i = 0; i < 1000; ++i)
+            REQUIRE(memblock::region(mb.memory, i + 1).base == PhysAddr{beyond + 2 * i * kMiB});
         const u64 pages = div_round_up(1024 * sizeof(MemblockRegion), rig.page());
         CHECK(mm::counts(rig.k).free_pages == before - 2 * pages);
         CHECK(rig.audit() == "");

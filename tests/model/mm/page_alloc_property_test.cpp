@@ -73,7 +73,8 @@ private:
         const u32 order = static_cast<u32>(pick(2) == 0 ? pick(rig.g.max_order + 1) : pick(4));
         const u64 pages = run ? 1 + pick(Order{order}.pages()) : Order{order}.pages();
         if (!run && pick(2) == 0) flags |= kAllocCompound;
-        const auto a = run ? mm::alloc_run(rig.k, pages, flags, AllocSite::kUser) : mm::alloc_pages(rig.k, {order}, flags, AllocSite::kUser);
+        const auto a = run ? mm::alloc_run(rig.k, pages, flags, AllocSite::kUser)
+                           : mm::alloc_pages(rig.k, {order}, flags, AllocSite::kUser);
         const u32 needed = run ? static_cast<u32>(std::bit_width(pages - 1)) : order;
         if (!a) {
             ++refused;

@@ -156,7 +156,8 @@ TEST_CASE("page allocator: free lists and memmap that were overwritten are a ver
     const auto fault_of = [&](auto&& change) {
         const Page saved = *mm::page_of(rig.k, first).get();
         change(*mm::page_of(rig.k, first));
-        const sim::Fault f = rig.machine.run([&] { (void)mm::alloc_pages(rig.k, {0}, kAllocMovable, AllocSite::kUser); });
+        const sim::Fault f =
+            rig.machine.run([&] { (void)mm::alloc_pages(rig.k, {0}, kAllocMovable, AllocSite::kUser); });
         *mm::page_of(rig.k, first) = saved;
         return f.kind;
     };

@@ -41,9 +41,7 @@ public:
         const u64 in_section = (a.value & (g.section_bytes() - 1)) >> g.page_shift;
         return *reinterpret_cast<Page*>(box->memory().claim({s->memmap + in_section * sizeof(Page), sizeof(Page)}));
     }
-    PhysAddr take(u64 order) {
-        return {box.ask(Op::kAlloc, {static_cast<u64>(AllocKind::kFolio), order}).values[0]};
-    }
+    PhysAddr take(u64 order) { return {box.ask(Op::kAlloc, {static_cast<u64>(AllocKind::kFolio), order}).values[0]}; }
 
     Box box;
 };
