@@ -108,7 +108,7 @@ void init_deferred(Kernel& k) {
         const PfnRange part = deferred_part(z);
         z.first_deferred = z.end;
         if (!k.option(kOptionKhoDeferred)) initialised += wipe_preserved(k, part);
-        FreeCursor cursor;
+        memblock::FreeCursor cursor;
         for (PfnRange free; memblock::next_free_in_zone(k.memblock, cursor, part, free);) {
             const u64 fresh = release_deferred(k, free);
             platform::charge(Work::kStructPages, fresh);
