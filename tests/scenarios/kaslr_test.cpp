@@ -32,10 +32,11 @@ TEST_CASE("kaslr: a hundred seeds boot, stay in scratch, harm nothing, and use m
     std::set<u64> cold;
     std::set<u64> handed;
     RunOptions options{.image_folder = BATON_IMAGES};
-    u32 step_of_boot = 0;
     options.on_step_end = [&](u32 step, sim::Machine& m) {
         if (m.kernel() == nullptr) return;
-        (step == step_of_boot ? cold : handed).insert(m.kernel()->image.value);
+        const std::string_view name = scenario.steps[step].name;
+        if (name == "boot") cold.insert(m.kernel()->image.value);
+        if (name == "exec") handed.insert(m.kernel()->image.value);
     };
     for (cell.seed = 1; cell.seed <= 100; ++cell.seed) {
         CAPTURE(cell.seed);
