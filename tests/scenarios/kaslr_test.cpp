@@ -3,6 +3,7 @@
 #include <set>
 
 #include "model/kernel.hpp"
+#include "scenarios/engine/engine.hpp"
 #include "scenarios/engine/parse.hpp"
 #include "scenarios/engine/runner.hpp"
 #include "sim/machine.hpp"

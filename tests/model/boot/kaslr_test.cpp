@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "model/bits.hpp"
 #include "sim/random.hpp"
 #include "tests/catch.hpp"
 #include "tests/model/boot/boot_data.hpp"
