@@ -9,7 +9,8 @@
 namespace baton {
 namespace {
 
-static_assert(ENTRY_OFFSET == kEntryOffsetX86 && MOVED_ENTRY_OFFSET == kMovedEntryOffsetX86 && IMAGE_HEADER_OFFSET == kImageHeaderOffsetX86);
+static_assert(ENTRY_OFFSET == kEntryOffsetX86 && MOVED_ENTRY_OFFSET == kMovedEntryOffsetX86);
+static_assert(IMAGE_HEADER_OFFSET == kImageHeaderOffsetX86);
 static_assert(KERNEL_OFFSET == kKernelOffset && BOOT_STACK_OFFSET == kBootStackOffset);
 static_assert(platform::kTargetGeometry.direct_map_base == DIRECT_MAP_BASE);
 static_assert(platform::kTargetGeometry.kernel_text_base == TEXT_BASE);

@@ -50,8 +50,8 @@ std::optional<Difference> compare_work(const RunResult& a, const RunResult& b) {
     return std::nullopt;
 }
 
-/// An image that was moved onto handed-over memory keeps its stack there, which is not the same on both targets; and the
-/// handover is hashed when that image runs.
+/// An image that was moved onto handed-over memory keeps its stack there, which is not the same on both targets, and
+/// the handover is hashed when that image runs.
 bool damages(const Scenario& scenario) {
     return std::ranges::any_of(scenario.steps, [](const Step& s) {
         const auto* exec = std::get_if<step::Exec>(&s.action);

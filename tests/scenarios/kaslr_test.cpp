@@ -12,10 +12,18 @@
 namespace baton::scenarios {
 namespace {
 
-Scenario kaslr() {
-    Parsed p = parse_file(BATON_SOURCE_DIR "/scenarios/library/kexec/kaslr.toml");
+Scenario parsed(const std::string& file) {
+    Parsed p = parse_file(BATON_SOURCE_DIR "/scenarios/library/" + file);
     REQUIRE(p.scenario.has_value());
     return std::move(*p.scenario);
+}
+
+Scenario kaslr() { return parsed("kexec/kaslr.toml"); }
+
+RunResult run_natively(const Scenario& scenario) {
+    Cell cell = expand(scenario.machine).front();
+    cell.target = Target::kNative;
+    return run_cell(scenario, cell, {.image_folder = BATON_IMAGES});
 }
 
 std::string story(const RunResult& r) {
@@ -71,6 +79,33 @@ TEST_CASE("kaslr: an image that is damaged after the copy is not entered") {
         const RunResult r = run_cell(scenario, cell, options);
         CHECK(r.verdict == Verdict::kFail);
         CHECK(story(r).find("image corrupted") != std::string::npos);
+    }
+}
+
+TEST_CASE("kaslr: damage that is expected must come, and damage that is not is a finding") {
+    for (const char* file : {"defects/B65_fixed.toml", "defects/B65_kaslr_ignores_scratch.toml"}) {
+        CAPTURE(file);
+        Scenario scenario = parsed(file);
+        REQUIRE(run_natively(scenario).verdict == Verdict::kPass);
+        for (Step& s : scenario.steps)
+            if (auto* exec = std::get_if<step::Exec>(&s.action)) exec->damages = !exec->damages;
+        const RunResult r = run_natively(scenario);
+        CHECK(r.verdict == Verdict::kFail);
+        CHECK(story(r).find("preserved frame") != std::string::npos);
+    }
+}
+
+TEST_CASE("kaslr: what is expected of the image's place is checked") {
+    for (const bool moved : {false, true}) {
+        Scenario scenario = kaslr();
+        for (Step& s : scenario.steps)
+            if (auto* expect = std::get_if<step::Expect>(&s.action)) {
+                if (moved) expect->image_moved = false;
+                if (!moved && expect->image_in_scratch) expect->image_in_scratch = !*expect->image_in_scratch;
+            }
+        const RunResult r = run_natively(scenario);
+        CHECK(r.verdict == Verdict::kFail);
+        CHECK(story(r).find(moved ? "image_moved" : "image_in_scratch") != std::string::npos);
     }
 }
 

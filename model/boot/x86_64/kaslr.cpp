@@ -7,7 +7,7 @@
 // zero page, the command line, the initrd, every node of setup_data. Not modelled: memmap=, mem=, gigantic pages, EFI.
 //
 // KHO data limits the search to scratch: anywhere else there may be something preserved (B65). The scratch array lies
-// in scratch and no list of Linux's names it (B70); where kexec_file_load puts it, it is in one slot with the zero page,
+// in scratch and no list of Linux's names it (B70); where kexec_file_load puts it, it shares a slot with the zero page,
 // which protects it by chance.
 #include "model/boot/x86_64/kaslr.hpp"
 

@@ -87,7 +87,8 @@ struct Entry {
         const u64 bytes = align_up(entered.image_size, kSlotBytes);
         std::vector<u64> found;
         for (const PhysRange& c : candidates)
-            for (u64 at = align_up(std::min(entered.image.value, 512 * kMiB), kSlotBytes); at < kRam; at += kSlotBytes) {
+            for (u64 at = align_up(std::min(entered.image.value, 512 * kMiB), kSlotBytes); at < kRam;
+                 at += kSlotBytes) {
                 const PhysRange slot{{at}, bytes};
                 const auto hit = [&](const PhysRange& r) { return r.overlaps(slot); };
                 if (c.contains(slot) && std::none_of(all.begin(), all.end(), hit)) found.push_back(at);
