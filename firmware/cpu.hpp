@@ -22,6 +22,8 @@ void tlb_flush();
 void load_root(PhysAddr table, u32 asid);
 /// To the relocation code, in the state that specs/kexec.md §7.3 or §11.3 asks for.
 [[noreturn]] void leave(const platform::Jump& jump);
+/// To the entry for moved images of the image at `image`, in the state the boot protocol asks for.
+[[noreturn]] void enter(PhysAddr image, u64 argument, PhysAddr loaded);
 [[noreturn]] void halt();
 
 }  // namespace baton::cpu

@@ -74,6 +74,11 @@ void jump(const Jump& jump) {
     cpu::leave(jump);
 }
 
+void enter(PhysAddr image, u64 argument, PhysAddr loaded) {
+    call(PortOp::kEnter, image.value);
+    cpu::enter(image, argument, loaded);
+}
+
 void log(LogLevel level, Log id, u64 a, u64 b, u64 c, u64 d) { call(PortOp::kLog, level, id, a, b, c, d); }
 void panic(Log id, u64 a, u64 b, u64 c) {
     call(PortOp::kPanic, id, a, b, c);
@@ -108,10 +113,10 @@ void idle() { call(PortOp::kIdle); }
 extern "C" {
 
 // Called by entry.S, on the boot stack, with the direct map, the image and the port window mapped.
-[[noreturn]] void firmware_start(u64 image, u64 header, u64 argument) {
+[[noreturn]] void firmware_start(u64 image, u64 header, u64 argument, u64 loaded) {
     kernel_runs = true;
     image_at = {image};
-    kernel_main({image}, {header}, argument);
+    kernel_main({image}, {header}, argument, {loaded});
 }
 
 // firmware/runtime/failure.c.

@@ -56,7 +56,7 @@ enum class Query : u64 {
     kFreePages,       // → free, total managed, CMA free
     kPageState,       // phys → refcount, order, flags (PageStateFlag), memblock reserved
     kTracker,         // → blocks, pages preserved by this kernel so far
-    kKernel,          // → image phys, image size, generation
+    kKernel,          // → image phys, image size, generation, where the image was loaded
     kKexecMetadata,   // → kexecs before this kernel (kho-v3), 0 if nothing tells
     kVmallocPages,    // slot << 32 | index → number of pages, then up to five of them from index on
     kPreservedBlock,  // index → phys, order: blocks of the incoming tracker, in walk order, ENOENT past the end

@@ -13,6 +13,7 @@ namespace baton {
 
 enum class Defect : u32 {
     kB01,
+    kB03,
     kB06,
     kB07,
     kB08,
@@ -27,7 +28,10 @@ enum class Defect : u32 {
     kB25,
     kB27,
     kB31,
+    kB34,
     kB39,
+    kB65,
+    kB70,
     kCount,
 };
 
@@ -40,6 +44,8 @@ struct DefectInfo {
 
 inline constexpr DefectInfo kDefects[] = {
     {Defect::kB01, "B01", "restore_tails_off", "restore leaves the tail pages of a folio uninitialised"},
+    {Defect::kB03, "B03", "stamp_before_deferred_init",
+     "KHO is built with deferred struct pages, whose initialisation then wipes the stamps"},
     {Defect::kB06, "B06", "restore_any_page", "restore takes any page whose private field is a small number"},
     {Defect::kB07, "B07", "fill_unfinalised", "a kexec load passes a root FDT on that finalise never wrote"},
     {Defect::kB08, "B08", "bitmaps_from_slab", "bitmaps are small objects, which KFENCE may serve out of scratch"},
@@ -56,7 +62,11 @@ inline constexpr DefectInfo kDefects[] = {
     {Defect::kB25, "B25", "radix_depth_short", "the radix tree has no room for the marker bit of a key (16K pages)"},
     {Defect::kB27, "B27", "block_size_int32", "the size of a preserved block is computed in 32 bits"},
     {Defect::kB31, "B31", "map_not_validated", "a handover whose memory map is missing or empty is accepted"},
+    {Defect::kB34, "B34", "scratch_deferred_uninit",
+     "deferred initialisation forgets that scratch is CMA, so anything may be allocated there"},
     {Defect::kB39, "B39", "global_underflow", "the global scratch estimate wraps to an empty area"},
+    {Defect::kB65, "B65", "kaslr_ignores_scratch", "KASLR moves the image anywhere in RAM although KHO data came"},
+    {Defect::kB70, "B70", "kaslr_over_scratch_array", "KASLR may move the image over the scratch array"},
 };
 static_assert(sizeof(kDefects) / sizeof(kDefects[0]) == static_cast<u32>(Defect::kCount));
 constexpr const DefectInfo& info(Defect d) { return kDefects[static_cast<u32>(d)]; }

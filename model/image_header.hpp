@@ -18,6 +18,7 @@ inline constexpr u64 kImageMagic = 0x31474d494e544142;  // "BATNIMG1"
 inline constexpr u64 kImageHeaderOffsetX86 = 0x400;     // from the payload
 inline constexpr u64 kImageHeaderOffsetArm = 0x40;      // from the Image
 inline constexpr u64 kEntryOffsetX86 = 0x200;           // 64-bit entry, from the payload
+inline constexpr u64 kMovedEntryOffsetX86 = 0x300;      // where an image that moved itself (KASLR) is entered again
 
 /// Decision D4: all kernels of one ISA and granule have the same size in memory, so that placements agree.
 inline constexpr u64 kImageSize = 512 * kKiB;

@@ -6,6 +6,7 @@
 #include "model/kernel.hpp"
 
 #include "model/bits.hpp"
+#include "model/mm/deferred.hpp"
 #include "model/mm/early_alloc.hpp"
 #include "model/mm/paging/paging.hpp"
 
@@ -15,23 +16,14 @@ namespace {
 inline constexpr u64 kStackBytes = 16 * kKiB;
 inline constexpr u64 kPerCpuBytes = 64 * kKiB;
 
-// The Kernel object lies in the image's bss, so clearing it is what clearing bss is for a guest.
-Kernel& construct(PhysAddr image, PhysAddr header_at) {
-    const auto header = ram::load<ImageHeader>(header_at);
-    const PhysAddr at = image + header.kernel_offset;
-    ram::zero(at, sizeof(Kernel));
-    Kernel& k = *ram::write<Kernel>(at);
+Kernel& construct(PhysAddr image, const ImageHeader& header, PhysAddr loaded) {
+    Kernel& k = *ram::write<Kernel>(image + header.kernel_offset);
     k.magic = kKernelMagic;
     k.image = image;
     k.image_size = header.image_size;
+    k.loaded = loaded.value != 0 ? loaded : image;
     k.header = header;
-    const Geometry& g = geometry_of(static_cast<GeometryId>(header.geometry));
-    k.config = {.geometry = header.geometry,
-                .generation = header.generation,
-                .kexec_base = header.kexec_base,
-                .options = header.options,
-                .cma_align = header.cma_align_shift != 0 ? shl(1, header.cma_align_shift) : g.pageblock_bytes(),
-                .defects = {header.defects[0], header.defects[1]}};
+    k.config = config_of(header);
     return k;
 }
 
@@ -65,6 +57,7 @@ void init_memory(Kernel& k) {
     kho::memory_init(k);
     mm::free_all(k);
     platform::at(Site::kBootFreeAll);
+    mm::init_deferred(k);
 }
 
 void run_initcalls(Kernel& k) {
@@ -77,8 +70,24 @@ void run_initcalls(Kernel& k) {
 
 }  // namespace
 
-void kernel_main(PhysAddr image, PhysAddr header, u64 argument) {
-    Kernel& k = construct(image, header);
+KernelConfig config_of(const ImageHeader& header) {
+    const Geometry& g = geometry_of(static_cast<GeometryId>(header.geometry));
+    return {.geometry = header.geometry,
+            .generation = header.generation,
+            .kexec_base = header.kexec_base,
+            .options = header.options,
+            .cma_align = header.cma_align_shift != 0 ? shl(1, header.cma_align_shift) : g.pageblock_bytes(),
+            .defects = {header.defects[0], header.defects[1]}};
+}
+
+void kernel_main(PhysAddr image, PhysAddr header_at, u64 argument, PhysAddr loaded) {
+    const auto header = ram::load<ImageHeader>(header_at);
+    // The Kernel object lies in the image's bss, so clearing its room is what clearing bss is for a guest.
+    ram::zero(image + header.kernel_offset, kKernelSizeMax);
+    const Geometry& g = platform::target_geometry(static_cast<GeometryId>(header.geometry));
+    if (g.isa == Isa::kX86_64 && loaded.value == 0)
+        boot::randomise_x86_64(image, header, {argument});
+    Kernel& k = construct(image, header, loaded);
     platform::at(Site::kKernelEntry, image.value, argument);
     platform::log(LogLevel::kInfo, Log::kBootStart, image.value, k.image_size / kKiB, k.config.generation);
     platform::own({image, k.image_size}, Owner::kNobody, Owner::kKernelImage);

@@ -33,13 +33,21 @@ struct KernelConfig {
     u32 options;     // ImageOption bits
     u64 cma_align;   // bytes
     u64 defects[2];
+
+    bool defect(Defect d) const {
+        const u32 bit = static_cast<u32>(d);
+        return (defects[bit / 64] >> (bit % 64) & 1) != 0;
+    }
+    bool option(ImageOption o) const { return (options & o) != 0; }
 };
+KernelConfig config_of(const ImageHeader& header);
 
 struct Kernel {
     u64 magic;  // kKernelMagic once kernel_main runs
     KernelConfig config;
     PhysAddr image;  // first byte of the image in memory
     u64 image_size;
+    PhysAddr loaded;      // where the image was when the kernel was entered: not `image` if KASLR moved it
     ImageHeader header;   // copy
     PhysAddr memstart;    // AArch64: physical address mapped at the direct map's base; 0 on x86-64
     PhysAddr page_table;  // root
@@ -60,11 +68,8 @@ struct Kernel {
     u64 executed;  // sequence number of the last command
 
     const Rules& rules() const { return rules_for(static_cast<Generation>(config.generation)); }
-    bool defect(Defect d) const {
-        const u32 bit = static_cast<u32>(d);
-        return (config.defects[bit / 64] >> (bit % 64) & 1) != 0;
-    }
-    bool option(ImageOption o) const { return (config.options & o) != 0; }
+    bool defect(Defect d) const { return config.defect(d); }
+    bool option(ImageOption o) const { return config.option(o); }
     std::string_view command_line() const {
         const u32 max = sizeof(boot.command_line) - 1;
         return {boot.command_line, boot.command_line_bytes < max ? boot.command_line_bytes : max};
@@ -80,8 +85,9 @@ inline const Geometry& geometry(const Kernel& k) {
 }
 
 /// Entry of a kernel: `image` is where its first byte lies, `header` its ImageHeader, `argument` what the boot protocol
-/// passes (zero page on x86-64, device tree on AArch64). Boots, then executes commands for ever.
-[[noreturn]] void kernel_main(PhysAddr image, PhysAddr header, u64 argument);
+/// passes (zero page on x86-64, device tree on AArch64). `loaded` is 0, or where an image that moved itself was before.
+/// Boots, then executes commands for ever.
+[[noreturn]] void kernel_main(PhysAddr image, PhysAddr header, u64 argument, PhysAddr loaded = {});
 /// The command loop of a booted kernel: where a restored machine continues. No state is on the stack.
 [[noreturn]] void kernel_resume(PhysAddr kernel);
 

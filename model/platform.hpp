@@ -49,6 +49,10 @@ void mmio_write(PhysAddr reg, u32 width, u64 value);
 /// Leaves through kexec. No destructor runs: model code holds nothing that needs one across a platform call (D8).
 [[noreturn]] void jump(const Jump& jump);
 
+/// Leaves for the same image in another place, at the entry for moved images (x86-64): `image` is its first byte,
+/// `argument` what the boot protocol passed, `loaded` where the image was before. As jump(), no destructor runs.
+[[noreturn]] void enter(PhysAddr image, u64 argument, PhysAddr loaded);
+
 void log(LogLevel level, Log id, u64 a = 0, u64 b = 0, u64 c = 0, u64 d = 0);
 [[noreturn]] void panic(Log id, u64 a = 0, u64 b = 0, u64 c = 0);
 /// A failed BATON_ASSERT or BATON_WARN. `file` is the FNV-1a hash of the source path; the host knows the path.

@@ -31,6 +31,7 @@ enum class PortOp : u32 {
     kLoadRoot,  // table, asid
     kReply,     // sequence of the command
     kIdle,      // returns when the mailbox may hold a new command
+    kEnter,     // image; the guest then goes to that image's entry for moved images (x86-64)
     kCount,
 };
 

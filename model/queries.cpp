@@ -61,7 +61,7 @@ Errno page_state(const Kernel& k, u64 address, u64 (&v)[6]) {
 Errno tracker(const Kernel& k, u64, u64 (&v)[6]) { return answer(v, k.kho.tracker.blocks, k.kho.tracker.pages); }
 
 Errno kernel(const Kernel& k, u64, u64 (&v)[6]) {
-    return answer(v, k.image.value, k.image_size, u64{k.config.generation});
+    return answer(v, k.image.value, k.image_size, u64{k.config.generation}, k.loaded.value);
 }
 
 Errno kexec_metadata(const Kernel& k, u64, u64 (&v)[6]) { return answer(v, u64{k.kho.kexec_count}); }

@@ -39,6 +39,9 @@ enum ImageOption : u32 {
     kOptionScratchFloor = 1u << 0,  // low scratch is at least image_size + 1 MiB (specs/boot.md §10)
     kOptionKhoDebug = 1u << 1,      // CONFIG_KEXEC_HANDOVER_DEBUG: preserving inside scratch is EINVAL (kho.md §1.6)
     kOptionKhoDefaultOn = 1u << 2,  // kho= defaults to on (kho.md §2.12)
+    kOptionKaslr = 1u << 3,         // CONFIG_RANDOMIZE_BASE: x86-64 moves its image (kexec.md §8.2)
+    kOptionDeferredInit = 1u << 4,  // CONFIG_DEFERRED_STRUCT_PAGE_INIT (memblock.md §5)
+    kOptionKhoDeferred = 1u << 5,   // KHO can live with that, as from 7.2 on (kho.md §1.9)
     kOptionKfence = 1u << 6,  // CONFIG_KFENCE: some small objects come from an early pool (model/mm/fence_pool.hpp)
 };
 

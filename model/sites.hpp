@@ -45,6 +45,8 @@ enum class Site : u32 {
     kPurgatoryRegion,
     kPurgatoryDone,
     kDecompress,
+    kKaslrChoose,
+    kKaslrCopy,
     kKernelEntry,
     // early boot (P9)
     kBootProtocol,
@@ -61,6 +63,7 @@ enum class Site : u32 {
     kKhoDeserialiseBlock,
     kBootFreeAll,
     // initcalls and after (P11…P13)
+    kBootDeferred,
     kBootInitcalls,
     kKhoInit,
     kReserveMem,
@@ -107,6 +110,8 @@ inline constexpr SiteInfo kSites[] = {
     {Site::kPurgatoryRegion, "purgatory.region", Phase::kPurgatory, "one region was hashed (x86-64)"},
     {Site::kPurgatoryDone, "purgatory.done", Phase::kPurgatory, "the digest is right (x86-64)"},
     {Site::kDecompress, "decompress", Phase::kDecompress, "the 64-bit entry of the boot image (x86-64)"},
+    {Site::kKaslrChoose, "boot.kaslr.choose", Phase::kDecompress, "a place for the image is about to be chosen (x86-64)"},
+    {Site::kKaslrCopy, "boot.kaslr.copy", Phase::kDecompress, "the image was copied there and is entered next (x86-64)"},
     {Site::kKernelEntry, "kernel.entry", Phase::kEarlyBoot, "first line of the kernel proper"},
     {Site::kBootProtocol, "boot.protocol", Phase::kEarlyBoot, "zero page or device tree is about to be read"},
     {Site::kBootMemoryKnown, "boot.memory_known", Phase::kEarlyBoot, "memblock knows all RAM"},
@@ -120,6 +125,7 @@ inline constexpr SiteInfo kSites[] = {
     {Site::kKhoDeserialiseNode, "kho.deserialise.node", Phase::kMemoryMap, "one node of the incoming tree is read"},
     {Site::kKhoDeserialiseBlock, "kho.deserialise.block", Phase::kMemoryMap, "one preserved block was reserved"},
     {Site::kBootFreeAll, "boot.free_all", Phase::kMemoryMap, "free memory went to the page allocator"},
+    {Site::kBootDeferred, "boot.deferred", Phase::kInitcalls, "what was left of the struct pages is initialised"},
     {Site::kBootInitcalls, "boot.initcalls", Phase::kInitcalls, "initcalls start"},
     {Site::kKhoInit, "kho.init", Phase::kInitcalls, "the outgoing side of KHO is ready"},
     {Site::kReserveMem, "boot.reserve_mem", Phase::kInitcalls, "reserve_mem regions were offered to KHO"},

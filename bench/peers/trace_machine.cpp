@@ -49,6 +49,7 @@ TraceMachine::~TraceMachine() {
     sim::native_host = nullptr;
 }
 
+void TraceMachine::enter(PhysAddr, u64, PhysAddr) { throw std::logic_error("memblock does not move an image"); }
 void TraceMachine::jump(const platform::Jump&) { throw std::logic_error("memblock does not leave through kexec"); }
 
 void TraceMachine::log(LogLevel level, Log id, const u64 (&args)[4]) {

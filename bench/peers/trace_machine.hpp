@@ -30,6 +30,7 @@ public:
     u64 mmio_read(PhysAddr, u32) override { return ~u64{0}; }
     void mmio_write(PhysAddr, u32, u64) override {}
     [[noreturn]] void jump(const platform::Jump& jump) override;
+    [[noreturn]] void enter(PhysAddr image, u64 argument, PhysAddr loaded) override;
     void log(LogLevel level, Log id, const u64 (&args)[4]) override;
     [[noreturn]] void fault(const sim::Fault& fault) override;
     void warn(u32, u32) override { ++warnings_; }

@@ -206,6 +206,7 @@ in_kernel_space:
     mov x0, x20
     add x1, x20, #IMAGE_HEADER_OFFSET
     mov x2, x21
+    mov x3, xzr                       // it was nowhere else before
     bl firmware_start
     brk #0
 

@@ -49,6 +49,7 @@ Kernel guest_kernel(const Geometry& g, const ElfFile& kernel, const std::optiona
     const Offsets at(kernel, base);
     at.expect("image_start", 0);
     at.expect("image_entry", g.isa == Isa::kX86_64 ? kEntryOffsetX86 : 0);
+    if (g.isa == Isa::kX86_64) at.expect("image_moved", kMovedEntryOffsetX86);
     at.expect("kernel_object", kKernelOffset);
     at.expect("boot_stack", kBootStackOffset);
     at.expect("boot_stack_end", kImageSize);

@@ -9,12 +9,16 @@
 namespace baton {
 namespace {
 
-static_assert(ENTRY_OFFSET == kEntryOffsetX86 && IMAGE_HEADER_OFFSET == kImageHeaderOffsetX86);
+static_assert(ENTRY_OFFSET == kEntryOffsetX86 && MOVED_ENTRY_OFFSET == kMovedEntryOffsetX86);
+static_assert(IMAGE_HEADER_OFFSET == kImageHeaderOffsetX86);
 static_assert(KERNEL_OFFSET == kKernelOffset && BOOT_STACK_OFFSET == kBootStackOffset);
 static_assert(platform::kTargetGeometry.direct_map_base == DIRECT_MAP_BASE);
 static_assert(platform::kTargetGeometry.kernel_text_base == TEXT_BASE);
 static_assert(WINDOW_VA == kWindowVaX86 && WINDOW_PHYS == kPortX86.window.value &&
               WINDOW_BYTES == kPortX86.window_bytes);
+
+/// entry.S.
+extern "C" [[noreturn]] void enter_image(u64 image, u64 argument, u64 loaded);
 
 inline constexpr u64 kGlobalPages = 1 << 7;  // CR4.PGE
 
@@ -69,6 +73,8 @@ void leave(const platform::Jump& jump) {
         : "memory");
     __builtin_unreachable();
 }
+
+void enter(PhysAddr image, u64 argument, PhysAddr loaded) { enter_image(image.value, argument, loaded.value); }
 
 void halt() {
     for (;;) asm volatile("cli; hlt" ::: "memory");

@@ -2,6 +2,9 @@
 // The first page of an x86-64 image, and the way from the 64-bit boot protocol to the kernel's own address space
 // (specs/kexec.md §7.7, §9; specs/boot.md §3).
 //
+// An image that moved itself (KASLR) leaves through enter_image and comes in again in the other place, where it is told
+// by rdi.
+//
 // On entry the CPU is in long mode under somebody else's identity map, at any 2 MiB-aligned address, with rsi = zero
 // page. Nothing is believed of that state but this. The tables built here live in bss and serve until the kernel has
 // its own (paging::init_kernel_space): the image at its text base, write xor execute; the low 512 GiB of the direct
@@ -30,6 +33,8 @@ image_start:
     .org ENTRY_OFFSET
     .globl image_entry
 image_entry:
+    xor %r13d, %r13d                  // nowhere else before
+entered:
     cli
     cld
     mov %rsi, %r15                    // zero page
@@ -42,6 +47,12 @@ image_entry:
 unusable:
     hlt
     jmp unusable
+
+    .org MOVED_ENTRY_OFFSET
+    .globl image_moved
+image_moved:
+    mov %rdi, %r13                    // where the image was before
+    jmp entered
 
     .org IMAGE_HEADER_OFFSET
     .skip 0x100                       // ImageHeader: baton_mkimage fills it
@@ -213,8 +224,43 @@ in_kernel_space:
     mov %r14, %rdi
     lea IMAGE_HEADER_OFFSET(%r14), %rsi
     mov %r15, %rdx
+    mov %r13, %rcx
     call firmware_start
     ud2
+
+// enter_image(image, zero page, where this one is): an identity map of the 2 MiB at the image, and there. What lay at a
+// table's address while it was built is now reached through the kernel's space, so addresses for the CPU are computed.
+    .globl enter_image
+enter_image:
+    lea image_start(%rip), %r8
+    sub %rdx, %r8                     // virtual minus physical
+    mov %rdi, %rax
+    shr $39, %rax
+    and $511, %eax
+    lea identity_table3(%rip), %rcx
+    sub %r8, %rcx
+    or $TABLE_FLAGS, %rcx
+    lea root_table(%rip), %r9
+    mov %rcx, (%r9, %rax, 8)
+    mov %rdi, %rax
+    shr $30, %rax
+    and $511, %eax
+    lea identity_table2(%rip), %rcx
+    sub %r8, %rcx
+    or $TABLE_FLAGS, %rcx
+    lea identity_table3(%rip), %r9
+    mov %rcx, (%r9, %rax, 8)
+    mov %rdi, %rax
+    shr $21, %rax
+    and $511, %eax
+    lea LEAF(%rdi), %rcx
+    lea identity_table2(%rip), %r9
+    mov %rcx, (%r9, %rax, 8)
+    mov %cr3, %rax
+    mov %rax, %cr3
+    lea MOVED_ENTRY_OFFSET(%rdi), %rax
+    mov %rdx, %rdi
+    jmp *%rax
 
     .section .bss.tables, "aw", @nobits
     .balign 4096

@@ -44,8 +44,8 @@ enum class BadBoot : u64 {
     kTreeNoMemory = 21,   // no usable memory node
 };
 
-/// Streams of platform::random that boot data for the next kernel draws from.
-enum RandomStream : u32 { kRandomRngSeed = 1, kRandomKaslrSeed = 2, kRandomTestKho = 3 };
+/// Streams of platform::random: boot data for the next kernel, test_kho, the place of this kernel.
+enum RandomStream : u32 { kRandomRngSeed = 1, kRandomKaslrSeed = 2, kRandomTestKho = 3, kRandomKaslr = 4 };
 
 /// What early boot learned. Strings and tables are copies: the bytes they came from may be reused later.
 struct BootInfo {
@@ -60,7 +60,13 @@ struct BootInfo {
     char command_line[2048];
 };
 
+struct ImageHeader;
+
 namespace boot {
+
+/// KASLR (kexec.md §8.2), before there is a Kernel: with kOptionKaslr the image copies itself to a random slot and is
+/// entered there, which does not return. Returns if the option or the command line says no, or if there is no slot.
+void randomise_x86_64(PhysAddr image, const ImageHeader& header, PhysAddr zero_page);
 
 /// Reads the zero page: command line, e820, initrd, setup_data (type 10 → kho::populate), reserves in Linux's order.
 void setup_x86_64(Kernel& k);

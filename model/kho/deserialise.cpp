@@ -10,6 +10,7 @@
 #include "model/kho/restore.hpp"
 #include "model/kho/scratch.hpp"
 #include "model/kho/tracker.hpp"
+#include "model/mm/deferred.hpp"
 
 namespace baton::kho {
 namespace {
@@ -28,6 +29,7 @@ void reserve_block(Kernel& k, const Block& block) {
     const bool reserved = memblock::reserve(k.memblock, range).has_value() &&
                           memblock::set_reserved_flag(k.memblock, range, kMemblockReservedNoinit, true).has_value();
     if (!reserved) BATON_WARN();  // the array is full: as in Linux, the block is lost
+    mm::init_preserved(k, range);
     const auto page = mm::page_of(k, block.phys);
     if (!page) platform::page_fault(block.phys, range.size);  // no struct page to stamp
     page->private_data = stamp_of(k, block.order);

@@ -13,6 +13,7 @@
 
 namespace baton {
 struct Kernel;
+struct KernelConfig;
 
 inline constexpr u32 kKhoOrders = 53;  // 64 - 12 + 1: any order a 64-bit address allows
 inline constexpr u32 kReserveMemMax = 8;
@@ -95,6 +96,8 @@ namespace kho {
 /// array is reserved, memblock goes scratch-only (kho.md §3.7). A reject logs why and leaves a cold boot. Does not look
 /// at kho= (§1.2). RAM is known from memblock, from boot.memory_map, or not at all: then the addresses are tried.
 void populate(Kernel& k, const KhoIncoming& incoming);
+/// Whether this kernel has KHO at all: not with deferred struct pages, unless it can live with them (B03).
+bool is_built(const KernelConfig& config);
 /// kho= and kho_scratch= (kho.md §2.12); the generation's parser quirks apply.
 void parse_early_options(Kernel& k, std::string_view command_line);
 /// Inside mm set-up, before free_all: cold boot reserves scratch (§3.1), KHO boot releases it and deserialises (§3.9).

@@ -65,6 +65,12 @@ void apply_enable(Kernel& k, std::string_view value) {
 
 }  // namespace
 
+bool is_built(const KernelConfig& config) {
+    if (!config.option(kOptionDeferredInit) || config.option(kOptionKhoDeferred)) return true;
+    // B03: nothing kept the two apart before 6.17.
+    return config.defect(Defect::kB03);
+}
+
 void parse_early_options(Kernel& k, std::string_view command_line) {
     k.kho.enabled = k.option(kOptionKhoDefaultOn) ? 1 : 0;
     k.kho.scale_percent = kScaleDefault;
@@ -73,6 +79,9 @@ void parse_early_options(Kernel& k, std::string_view command_line) {
         if (option->key == "kho") apply_enable(k, option->value);
         if (option->key == "kho_scratch") apply_scratch(k, option->value);
     }
+    if (k.kho.enabled == 0 || is_built(k.config)) return;
+    k.kho.enabled = 0;
+    platform::log(LogLevel::kWarn, Log::kKhoNotBuilt);
 }
 
 }  // namespace baton::kho

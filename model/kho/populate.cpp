@@ -109,6 +109,7 @@ bool adopt(Kernel& k, const KhoIncoming& in) {
 }  // namespace
 
 void populate(Kernel& k, const KhoIncoming& incoming) {
+    if (!is_built(k.config)) return platform::log(LogLevel::kWarn, Log::kKhoNotBuilt);
     if (!adopt(k, incoming)) platform::log(LogLevel::kWarn, Log::kKhoRevivalDisabled);
 }
 

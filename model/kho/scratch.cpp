@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "model/bits.hpp"
+#include "model/mm/deferred.hpp"
 #include "model/mm/early_alloc.hpp"
 
 namespace baton::kho {
@@ -155,7 +156,9 @@ void adopt_scratch(Kernel& k) {
     for (u64 i = 0; i < k.kho.scratch_count; ++i) {
         const ScratchArea area = scratch_area(k, i);
         platform::charge(Work::kListLinks, 1);
-        if (area.size != 0) mm::set_cma(k, {area.addr, area.size}, false);
+        if (area.size == 0) continue;
+        mm::init_scratch(k, {area.addr, area.size});
+        mm::set_cma(k, {area.addr, area.size}, false);
     }
 }
 

@@ -53,10 +53,47 @@ void leave_untouched(Kernel& k, Pfn p) {
     platform::charge(Work::kBuddyOps, pages_per_section(g) >> g.max_order);
 }
 
+// Deferred pages are passed over: init_deferred() comes for them.
 void release_range(Kernel& k, PhysRange r) {
     const Geometry& g = geometry(k);
-    Pfn p = first_pfn(g, r);
     const Pfn end = end_pfn(g, r);
+    for (Pfn p = first_pfn(g, r); p < end;) {
+        Pfn ready = p;
+        while (ready < end && !is_deferred(k, ready)) {
+            const Zone& z = zone_of(k, ready);
+            const Pfn next = ready < z.first_deferred ? z.first_deferred : z.end;
+            ready = ready < next ? std::min(end, next) : end;
+        }
+        release_pages(k, p, ready);
+        for (p = ready; p < end && is_deferred(k, p);) p = std::min(end, zone_of(k, p).end);
+    }
+}
+
+/// Pages of a reserved range whose struct pages are initialised only when they are marked.
+u64 deferred_pages(Kernel& k, PhysRange r) {
+    const Geometry& g = geometry(k);
+    u64 sum = 0;
+    for (const Zone& z : k.pages.zones) {
+        const Pfn start = std::max(z.first_deferred, g.pfn_of(r.start));
+        const Pfn end = std::min(z.end, Pfn{div_round_up(r.end().value, g.page_size())});
+        if (start < end) sum += end - start;
+    }
+    return sum;
+}
+
+struct PageAllocatorTakesOver {
+    Kernel& k;
+    u64 reserved_pages = 0;
+    // The section table, not the page, says which node a page is of.
+    NodeId node_of(PhysAddr) { return kNoNode; }
+    void mark_reserved(PhysRange r, NodeId) { reserved_pages += mapped_pages(k, r) + deferred_pages(k, r); }
+    void give(PhysRange r) { release_range(k, r); }
+};
+
+}  // namespace
+
+void internal::release_pages(Kernel& k, Pfn p, Pfn end) {
+    const Geometry& g = geometry(k);
     if (p >= end) return;
     platform::own({g.phys_of(p), (end - p) << g.page_shift}, Owner::kNobody, Owner::kFree);
     while (p < end) {
@@ -72,17 +109,6 @@ void release_range(Kernel& k, PhysRange r) {
         p += n;
     }
 }
-
-struct PageAllocatorTakesOver {
-    Kernel& k;
-    u64 reserved_pages = 0;
-    // The section table, not the page, says which node a page is of.
-    NodeId node_of(PhysAddr) { return kNoNode; }
-    void mark_reserved(PhysRange r, NodeId) { reserved_pages += mapped_pages(k, r); }
-    void give(PhysRange r) { release_range(k, r); }
-};
-
-}  // namespace
 
 void free_all(Kernel& k) {
     BATON_ASSERT(k.pages.ready == 0 && k.pages.section_count != 0);

@@ -16,6 +16,7 @@
 // The order of a folio is in the low 8 bits of its second page's flags, as in Linux, so flags of tails are not flags.
 #include <algorithm>
 
+#include "model/mm/deferred.hpp"
 #include "model/mm/early_alloc.hpp"
 #include "model/mm/page_internal.hpp"
 
@@ -31,6 +32,7 @@ u64 memmap_pages(const Geometry& g) { return div_round_up(memmap_bytes(g), g.pag
 u64 metadata_bytes(const Geometry& g) {
     return align_up(pageblocks_per_section(g) + div_round_up(memmap_pages(g), 8), 8);
 }
+Pfn first_of_section(const Geometry& g, u64 index) { return {index << (g.section_shift - g.page_shift)}; }
 u64 index_in_section(const Geometry& g, Pfn p) { return p.value & (pages_per_section(g) - 1); }
 
 PhysAddr cleared_byte(const Geometry& g, const MemSection& s, u64 memmap_page) {
@@ -82,7 +84,7 @@ void add_section(Kernel& k, u64 index, NodeId nid) {
                                                                           .nid = std::max(nid.value, 0),
                                                                           .state = SectionState::kListed,
                                                                           .memmap_pages = 0};
-    platform::charge(Work::kStructPages, pages_per_section(g));
+    if (!is_deferred(k, first_of_section(g, index))) platform::charge(Work::kStructPages, pages_per_section(g));
 }
 
 void alloc_section_table(Kernel& k) {
@@ -128,6 +130,21 @@ Page* internal::claim_pages(const Kernel& k, Pfn first, u64 n) {
     BATON_ASSERT(s != nullptr && n != 0 && n <= pages_per_section(g) - index);
     materialise(k, first, *s, n);
     return ram::write<Page>(s->memmap + index * sizeof(Page), n);
+}
+
+void internal::forget_pages(Kernel& k, Pfn first, u64 n) {
+    const Geometry& g = geometry(k);
+    const u64 per_page = g.page_size() / sizeof(Page);
+    for (u64 i = 0; i < n;) {
+        const Pfn p = first + i;
+        const u64 run = std::min(n - i, per_page - (p.value & (per_page - 1)));
+        const MemSection* s = section_of(k, p);
+        const u64 offset = index_in_section(g, p) * sizeof(Page);
+        platform::charge(Work::kStructPages, run);
+        if (s != nullptr && is_cleared(g, *s, offset >> g.page_shift))
+            ram::zero(s->memmap + offset, run * sizeof(Page));
+        i += run;
+    }
 }
 
 MigrateType internal::type_of(const Kernel& k, Pfn p) {
@@ -176,17 +193,18 @@ void init_memmap(Kernel& k) {
     const MemblockType& memory = k.memblock.memory;
     alloc_section_table(k);
     k.pages.total_pages = 0;
+    init_zones(k);
+    defer_zones(k);
     // Allocating changes `reserved` only: indices into `memory` stay good.
     for (u64 i = 0; i < memory.cnt; ++i) {
         const MemblockRegion r = memblock::region(memory, i);
         const PhysRange range{r.base, r.size};
         const u64 last = section_index(g, g.pfn_of(r.end() - 1));
         for (u64 s = section_index(g, g.pfn_of(r.base)); s <= last; ++s) {
-            if (section_of(k, {s << (g.section_shift - g.page_shift)}) == nullptr) add_section(k, s, {r.nid});
+            if (section_of(k, first_of_section(g, s)) == nullptr) add_section(k, s, {r.nid});
         }
         if (first_pfn(g, range) < end_pfn(g, range)) k.pages.total_pages += end_pfn(g, range) - first_pfn(g, range);
     }
-    init_zones(k);
 }
 
 PhysPtr<Page> page_of(const Kernel& k, PhysAddr a) {

@@ -26,6 +26,9 @@ Page load_page(const Kernel& k, Pfn p);
 /// Claims the struct pages of n pages, which must lie in one section; clears their memmap pages on first use.
 Page* claim_pages(const Kernel& k, Pfn first, u64 n);
 
+/// The struct pages of a run are again as memmap initialisation leaves them.
+void forget_pages(Kernel& k, Pfn first, u64 n);
+
 MigrateType type_of(const Kernel& k, Pfn p);
 void set_type(const Kernel& k, Pfn p, MigrateType type);
 /// All pageblocks of a run inside one section, which begins with one, have the type.
@@ -47,6 +50,13 @@ constexpr bool is_tail(const Page& p) { return (p.next & 1) != 0 && (p.flags & k
 void init_zones(Kernel& k);
 Zone& zone_of(Kernel& k, Pfn p);
 inline bool exists(const Zone& z) { return z.start != z.end; }
+/// Its struct page waits for init_deferred().
+inline bool is_deferred(Kernel& k, Pfn p) { return p >= zone_of(k, p).first_deferred && p < zone_of(k, p).end; }
+
+// --- from memblock (free_all.cpp) ---------------------------------------------------------------------------------
+
+/// Pages [start, end), which are free in memblock, become the page allocator's.
+void release_pages(Kernel& k, Pfn start, Pfn end);
 
 // --- free lists (buddy.cpp, fallback.cpp) ---------------------------------------------------------------------------
 

@@ -44,6 +44,7 @@ void internal::init_zones(Kernel& k) {
         if (low < high) {
             k.pages.zones[i].start = {low};
             k.pages.zones[i].end = {high};
+            k.pages.zones[i].first_deferred = {high};
         }
     }
 }

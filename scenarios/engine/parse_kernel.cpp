@@ -25,6 +25,9 @@ constexpr OptionInfo kOptions[] = {
     {kOptionScratchFloor, "scratch_floor"},
     {kOptionKhoDebug, "kho_debug"},
     {kOptionKhoDefaultOn, "kho_default_on"},
+    {kOptionKaslr, "kaslr"},
+    {kOptionDeferredInit, "deferred_init"},
+    {kOptionKhoDeferred, "kho_deferred_init"},
     {kOptionKfence, "kfence"},
 };
 

@@ -146,6 +146,7 @@ private:
     void play(const step::Expect& a);
     void expect_region(const step::Expect& a);
     void expect_pages(const step::Expect& a, const Region& r);
+    void expect_image(const step::Expect& a);
     void expect_kernel(const step::Expect& a);
     void expect_log(const step::Expect& a);
     bool logged(std::string_view text) const;

@@ -119,6 +119,24 @@ void Play::expect_region(const step::Expect& a) {
     if (a.reserved || a.free || a.order || a.tails || a.refcount) expect_pages(a, *r);
 }
 
+void Play::expect_image(const step::Expect& a) {
+    const auto kernel = ask(Query::kKernel);
+    if (!kernel) return;
+    const PhysRange image{{kernel->values[0]}, kernel->values[1]};
+    const std::string where = hex(image.start);
+    expect_equal(a.image_moved, kernel->values[3] != kernel->values[0], fmt::format("image_moved ({})", where));
+    if (!a.image_in_scratch) return;
+    const auto kho = ask(Query::kKho);
+    if (!kho) return;
+    bool inside = false;
+    for (u64 i = 0; i < kho->values[5]; ++i) {
+        const auto area = ask(Query::kScratch, i);
+        if (!area) return;
+        inside |= PhysRange{{area->values[0]}, area->values[1]}.contains(image);
+    }
+    expect_equal(a.image_in_scratch, inside, fmt::format("image_in_scratch ({})", where));
+}
+
 void Play::expect_kernel(const step::Expect& a) {
     if (a.kho_boot || a.kho_enabled || a.finalised || a.scratch_count) {
         const auto s = ask(Query::kKho);
@@ -158,6 +176,7 @@ void Play::expect_kernel(const step::Expect& a) {
         const auto g = ask(Query::kKernel);
         if (g) expect_equal(a.generation, static_cast<Generation>(g->values[2]), "generation");
     }
+    if (a.image_moved || a.image_in_scratch) expect_image(a);
     if (a.captured) expect_captured();
     if (a.swapped) expect_equal(a.swapped, machine().last_jump_swapped(), "swapped");
     if (a.initrd_intact) {
@@ -173,7 +192,7 @@ void Play::expect_kernel(const step::Expect& a) {
 void Play::play(const step::Expect& a) {
     const bool needs_kernel = !a.region.empty() || a.kho_boot || a.kho_enabled || a.finalised || a.scratch_count ||
                               a.preserved_blocks || a.preserved_pages || a.generation || a.captured ||
-                              a.initrd_intact || a.kexec_count;
+                              a.initrd_intact || a.kexec_count || a.image_moved || a.image_in_scratch;
     const bool content_only =
         !a.region.empty() && a.intact && !a.reserved && !a.free && !a.order && !a.tails && !a.refcount;
     if (needs_kernel && !content_only && (dead_ || !machine().waiting())) {

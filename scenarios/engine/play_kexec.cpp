@@ -19,6 +19,11 @@ namespace {
 
 inline constexpr u32 kInitrdStream = 0x1417d;
 
+bool expects_damage(const Step& step) {
+    const auto* exec = std::get_if<step::Exec>(&step.action);
+    return exec != nullptr && exec->damages;
+}
+
 }  // namespace
 
 std::filesystem::path Play::images_of_build() const {
@@ -207,7 +212,7 @@ void Play::remember_handed_over() {
 }
 
 void Play::check_handed_over(const Step& step) {
-    if (handed_ranges_.empty()) return;
+    if (handed_ranges_.empty() && !expects_damage(step)) return;
     FrameHashes now;
     for (const PhysRange& r : handed_ranges_) machine().hash_frames(r, now);
     u64 changed = 0;
@@ -222,7 +227,11 @@ void Play::check_handed_over(const Step& step) {
         else if (changed++ == 0)
             first = {frame << kFrameShift};
     }
-    if (changed != 0)
+    if (expects_damage(step) && changed != 0)
+        verified(fmt::format("preserved frames changed, as expected; the first is {}", hex(first)));
+    else if (expects_damage(step))
+        finding(step, "no preserved frame changed during the handover", "expected damage");
+    else if (changed != 0)
         finding(step, fmt::format("{} preserved frames changed during the handover", changed),
                 fmt::format("the first is {}", hex(first)));
     else if (poked != 0)
@@ -238,9 +247,9 @@ void Play::arrived(const Step& step) {
     hop_.arrived = machine().waiting();
     if (const Kernel* k = machine().kernel(); hop_.arrived && k != nullptr) hop_.kho_boot = k->kho.is_kho_boot != 0;
     result_.hops.push_back(hop_);
-    if (!hop_.arrived) return;
     // A kernel that took the handover for nothing is free to use the memory.
-    if (hop_.kho_boot) check_handed_over(step);
+    if (hop_.kho_boot || expects_damage(step)) check_handed_over(step);
+    if (!hop_.arrived) return;
     running_ = *loaded_;
     running_initrd_bytes_ = loaded_initrd_bytes_;
     loaded_.reset();

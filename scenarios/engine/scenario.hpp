@@ -189,7 +189,9 @@ struct KexecFileLoad {
 };
 struct KexecUnload {};
 /// reboot(KEXEC): done when the next kernel takes commands.
-struct Exec {};
+struct Exec {
+    bool damages = false;  // handed-over memory must change on the way: a defect is at work
+};
 struct SubtreeAdd {
     std::string name;
     Range range;               // its first address is the blob
@@ -244,6 +246,8 @@ struct Expect {
     std::optional<bool> captured;       // what the capture it was booted from expects of it holds
     std::optional<bool> initrd_intact;  // the initrd of this kernel lies where it was told, with its content
     std::optional<bool> swapped;        // the last relocation exchanged pages instead of copying them
+    std::optional<bool> image_moved;       // KASLR: it does not lie where it was loaded
+    std::optional<bool> image_in_scratch;  // it lies in a scratch area
     std::vector<std::string> log;       // each is part of a line this kernel logged
     std::vector<std::string> no_log;
 };

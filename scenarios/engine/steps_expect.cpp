@@ -32,6 +32,8 @@ constexpr StepKey kKernelKeys[] = {
     {"captured", "bool", "what the capture it was booted from expects of it holds, block by block"},
     {"initrd_intact", "bool", "its initrd lies where it was told, with its content"},
     {"swapped", "bool", "the last relocation exchanged pages instead of copying them"},
+    {"image_moved", "bool", "KASLR moved its image away from where it was loaded"},
+    {"image_in_scratch", "bool", "its image lies in one of its scratch areas"},
     {"log", "text or array", "it logged a line that contains this"},
     {"no_log", "text or array", "it logged no line that contains this"},
 };
@@ -66,6 +68,8 @@ step::Action parse_expect(Fields& fields, const StepContext&) {
                      "it takes true only");
     e.initrd_intact = fields.boolean("initrd_intact");
     e.swapped = fields.boolean("swapped");
+    e.image_moved = fields.boolean("image_moved");
+    e.image_in_scratch = fields.boolean("image_in_scratch");
     e.log = fields.texts("log");
     e.no_log = fields.texts("no_log");
 

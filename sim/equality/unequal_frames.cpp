@@ -24,12 +24,10 @@ void UnequalFrames::pass(const Machine& machine, Site site, u64 arg0, u64 arg1) 
     const u64 page = machine.geometry().page_size();
     const Kernel* const k = machine.kernel();
     switch (site) {
-        case Site::kKernelEntry:
-            if (k != nullptr) {
-                const u64 data = std::min(align_up(k->header.file_size, kFrameSize), kKernelOffset);
-                add({PhysAddr{arg0} + data, kKernelOffset - data}, Unequal::kImageData);
-            }
-            return add({PhysAddr{arg0} + kBootStackOffset, kImageSize - kBootStackOffset}, Unequal::kBootStack);
+        case Site::kKaslrChoose:
+        case Site::kKernelEntry: return enter(machine, {arg0});
+        case Site::kKaslrCopy:
+            return move({arg1}, {arg0}, align_down(file_size(machine, {arg0}), kFrameSize));
         case Site::kBootMemmap:
             if (k != nullptr) add({k->stack, align_up(kStackBytes, page)}, Unequal::kKernelStack);
             return;
@@ -47,6 +45,23 @@ void UnequalFrames::pass(const Machine& machine, Site site, u64 arg0, u64 arg1) 
         }
         default: return;
     }
+}
+
+u64 UnequalFrames::file_size(const Machine& machine, PhysAddr image) const {
+    const bool x86 = machine.geometry().isa == Isa::kX86_64;
+    ImageHeader header{};
+    machine.read(image + (x86 ? kImageHeaderOffsetX86 : kImageHeaderOffsetArm),
+                 {reinterpret_cast<u8*>(&header), sizeof(header)});
+    return std::min(header.file_size, kKernelOffset);
+}
+
+// The room of the Kernel object was cleared. A kernel that moved itself is entered twice, in two places.
+void UnequalFrames::enter(const Machine& machine, PhysAddr image) {
+    const u64 data = align_up(file_size(machine, image), kFrameSize);
+    add({image + data, kKernelOffset - data}, Unequal::kImageData);
+    add({image + kBootStackOffset, kImageSize - kBootStackOffset}, Unequal::kBootStack);
+    for (u64 o = kKernelOffset; o < kBootStackOffset; o += kFrameSize)
+        frames_.erase((image + o).value >> kFrameShift);
 }
 
 void UnequalFrames::add(PhysRange range, Unequal why) {

@@ -47,6 +47,8 @@ public:
 
 private:
     void add(PhysRange range, Unequal why);
+    void enter(const Machine& machine, PhysAddr image);
+    u64 file_size(const Machine& machine, PhysAddr image) const;
     void move(PhysAddr to, PhysAddr from, u64 bytes);
     void relocate(const Machine& machine, PhysAddr to, PhysAddr from);
 

@@ -71,6 +71,7 @@ void GuestRunner::power_on() {
     pending_.clear();
     repeat_.reset();
     announced_label_.reset();
+    moved_ = false;
     at_doorbell_ = false;
     stop_after_.reset();
     written_unclaimed_.clear();
@@ -323,12 +324,15 @@ void GuestRunner::report_dirty(PhysicalMemory& memory) {
     ran_ = engine_ != nullptr && engine_->running();
 }
 
-// Written without claims, by the nature of compiled code: everything of the image but its text, and the stacks (D2).
-void GuestRunner::mark_kernel(PhysicalMemory& memory) {
+std::array<PhysRange, 2> GuestRunner::image_but_text() const {
     const u64 text_end = align_down(header_.text_offset + header_.text_size, kFrameSize);
     const u64 text_start = std::min(align_up(header_.text_offset, kFrameSize), text_end);
-    memory.mark_ram({image_, text_start});
-    memory.mark_ram({image_ + text_end, header_.image_size - text_end});
+    return {PhysRange{image_, text_start}, PhysRange{image_ + text_end, header_.image_size - text_end}};
+}
+
+// Written without claims, by the nature of compiled code: everything of the image but its text, and the stacks (D2).
+void GuestRunner::mark_kernel(PhysicalMemory& memory) {
+    for (const PhysRange& r : image_but_text()) memory.mark_ram(r);
     const u8* const bytes = memory.bytes({image_ + header_.kernel_offset, sizeof(Kernel)});
     if (bytes == nullptr) return;
     const Kernel& k = *reinterpret_cast<const Kernel*>(bytes);

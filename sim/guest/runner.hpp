@@ -20,6 +20,7 @@
 //     with it; silence_seen() says when that is worth while.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -136,6 +137,7 @@ private:
     bool deliver();
     void report_dirty(PhysicalMemory& memory) override;
     void mark_kernel(PhysicalMemory& memory);
+    std::array<PhysRange, 2> image_but_text() const;
 
     // runner_port.cpp
     u64 mmio_read(PhysAddr reg, u32 width) override;
@@ -145,6 +147,7 @@ private:
     void serve(PortRecord& record);
     void serve_event(const PortRecord& record);
     void serve_jump(PhysAddr at);
+    void serve_enter(PhysAddr image);
     void access_register();
     void no_such_register(PhysAddr reg);
     void bad_call(const PortRecord& record);
@@ -232,6 +235,7 @@ private:
     bool flush_code_ = false;
     std::optional<PhysAddr> next_entry_;  // where the purgatory, or AArch64's relocation, will go
     bool entered_ = false;                // the label at that entry was passed
+    bool moved_ = false;                  // x86-64: that entry is the one for images that moved themselves
     bool entry_from_registers_ = false;   // x86-64: known once the purgatory is done
     bool called_ = false;                 // since the CPU began to run
     bool stopping_ = false;               // it was asked to stop

@@ -21,6 +21,7 @@ class Checker final : public NativeHost {
 public:
     [[noreturn]] void fault(const Fault& fault) override { throw fault; }
     [[noreturn]] void jump(const platform::Jump&) override { throw Fault{}; }
+    [[noreturn]] void enter(PhysAddr, u64, PhysAddr) override { throw Fault{}; }
     void at(Site, u64, u64) override {}
     void charge(Work, u64) override {}
     void own(PhysRange, Owner, Owner) override {}
@@ -211,7 +212,10 @@ void GuestRunner::on_purgatory_loop() {
 void GuestRunner::on_entry() {
     phase_ = Phase::kEntry;
     entered_ = true;
-    const Entry entry{{engine_->pc()}, read_register(*engine_, x86() ? "rsi" : "x0")};
+    const bool moved = std::exchange(moved_, false);
+    const PhysAddr at{engine_->pc()};
+    const Entry entry{moved ? at - kMovedEntryOffsetX86 + kEntryOffsetX86 : at,
+                      read_register(*engine_, x86() ? "rsi" : "x0")};
     const auto found = with_ram_view([&] { return check_image(isa_, entry); });
     if (!found) return fault(found.error());
     image_ = found->image;
@@ -220,7 +224,7 @@ void GuestRunner::on_entry() {
     memstart_ = {};
     served_ = 0;
     record_ = {};
-    if (!x86()) return;
+    if (!x86() || moved) return;
     announce_site(Site::kDecompress, found->image.value, entry.argument);
     announce_work(Work::kBytesDecompressed, found->file_size);
 }

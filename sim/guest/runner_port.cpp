@@ -90,6 +90,7 @@ void GuestRunner::serve(PortRecord& record) {
         case PortOp::kPageFault: return fault({.kind = Fault::Kind::kBadAccess, .args = {a[0], a[1], 0}});
         case PortOp::kReply: return;
         case PortOp::kIdle: return end({.kind = Stop::Kind::kIdle});
+        case PortOp::kEnter: return serve_enter({a[0]});
         case PortOp::kCount: break;
     }
     bad_call(record);
@@ -97,6 +98,8 @@ void GuestRunner::serve(PortRecord& record) {
 
 void GuestRunner::serve_event(const PortRecord& record) {
     const u64(&a)[6] = record.args;
+    // The native twin is a kernel from its entry on; this one since it made a call that is about its own doings.
+    if (phase_ == Phase::kEntry) phase_ = Phase::kKernel;
     switch (static_cast<PortOp>(record.op)) {
         case PortOp::kAt:
             if (a[0] >= kSiteCount) return bad_call(record);
@@ -147,6 +150,16 @@ void GuestRunner::serve_jump(PhysAddr at) {
     Stop stop{.kind = Stop::Kind::kLeft};
     std::memcpy(&stop.jump, bytes.data(), bytes.size());
     end(stop);
+}
+
+// The image goes on in another place, from a copy of itself. What this one still writes, to its stack and its tables,
+// nobody claims.
+void GuestRunner::serve_enter(PhysAddr image) {
+    if (!x86()) return bad_call(record_);
+    for (const PhysRange& r : image_but_text()) written_unclaimed_.push_back(r);
+    phase_ = Phase::kEntry;
+    moved_ = true;
+    next_entry_ = image + kMovedEntryOffsetX86;
 }
 
 }  // namespace baton::sim

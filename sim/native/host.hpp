@@ -22,6 +22,7 @@ public:
     virtual u64 mmio_read(PhysAddr reg, u32 width) = 0;
     virtual void mmio_write(PhysAddr reg, u32 width, u64 value) = 0;
     [[noreturn]] virtual void jump(const platform::Jump& jump) = 0;
+    [[noreturn]] virtual void enter(PhysAddr image, u64 argument, PhysAddr loaded) = 0;
     virtual void log(LogLevel level, Log id, const u64 (&args)[4]) = 0;
     [[noreturn]] virtual void fault(const Fault& fault) = 0;
     virtual void warn(u32 file, u32 line) = 0;

@@ -25,6 +25,10 @@ void jump(const Jump& j) {
     host().jump(j);
     __builtin_unreachable();
 }
+void enter(PhysAddr image, u64 argument, PhysAddr loaded) {
+    host().enter(image, argument, loaded);
+    __builtin_unreachable();
+}
 void log(LogLevel level, Log id, u64 a, u64 b, u64 c, u64 d) { host().log(level, id, {a, b, c, d}); }
 void panic(Log id, u64 a, u64 b, u64 c) {
     host().fault({.kind = sim::Fault::Kind::kPanic, .log = id, .args = {a, b, c}});

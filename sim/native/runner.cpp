@@ -116,6 +116,15 @@ void NativeRunner::jump(const platform::Jump& jump) {
     leave(stop);
 }
 
+// On the stack of the kernel that moved itself: it left nothing there that matters, and a kernel moves once.
+void NativeRunner::enter(PhysAddr image, u64 argument, PhysAddr loaded) {
+    in_machine_code_ = true;
+    const auto found = check_image(isa_, {image + kEntryOffsetX86, argument});
+    if (!found) fault(found.error());
+    in_machine_code_ = false;
+    kernel_main(found->image, found->header, found->argument, loaded);
+}
+
 void NativeRunner::fault(const Fault& fault) {
     Stop stop;
     stop.kind = Stop::Kind::kFault;

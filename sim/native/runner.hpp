@@ -27,6 +27,7 @@ private:
     u64 mmio_read(PhysAddr reg, u32 width) override;
     void mmio_write(PhysAddr reg, u32 width, u64 value) override;
     [[noreturn]] void jump(const platform::Jump& jump) override;
+    [[noreturn]] void enter(PhysAddr image, u64 argument, PhysAddr loaded) override;
     void log(LogLevel level, Log id, const u64 (&args)[4]) override { services_.log(level, id, args); }
     [[noreturn]] void fault(const Fault& fault) override;
     void warn(u32 file, u32 line) override { services_.warn(file, line); }

@@ -83,6 +83,12 @@ void BareMachine::jump(const platform::Jump& j) {
     std::longjmp(escape_, 1);
 }
 
+void BareMachine::enter(PhysAddr image, u64 argument, PhysAddr loaded) {
+    entered = {image, argument, loaded};
+    if (!armed_) throw std::runtime_error("enter outside of run()");
+    std::longjmp(escape_, 1);
+}
+
 void BareMachine::log(LogLevel, Log id, const u64 (&args)[4]) {
     logs.push_back({id, {args[0], args[1], args[2], args[3]}});
 }

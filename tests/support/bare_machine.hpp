@@ -8,6 +8,7 @@
 #include <array>
 #include <csetjmp>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,6 +49,7 @@ public:
     u64 mmio_read(PhysAddr, u32) override { return ~u64{0}; }
     void mmio_write(PhysAddr, u32, u64) override {}
     [[noreturn]] void jump(const platform::Jump& j) override;
+    [[noreturn]] void enter(PhysAddr image, u64 argument, PhysAddr loaded) override;
     void log(LogLevel, Log id, const u64 (&args)[4]) override;
     [[noreturn]] void fault(const sim::Fault& fault) override;
     void warn(u32, u32) override { ++warnings; }
@@ -61,6 +63,12 @@ public:
     PhysAddr root;
     platform::Jump jumped;
     bool has_jumped = false;
+    struct Entered {
+        PhysAddr image;
+        u64 argument;
+        PhysAddr loaded;
+    };
+    std::optional<Entered> entered;
 
 private:
     std::byte* base_ = nullptr;

@@ -11,6 +11,7 @@
 #include "model/boot/early.hpp"
 #include "model/boot/x86_64/boot_params.hpp"
 #include "model/boot/x86_64/e820.hpp"
+#include "model/boot/x86_64/zero_page.hpp"
 #include "model/kernel.hpp"
 #include "model/mm/early_alloc.hpp"
 
@@ -41,9 +42,6 @@ PhysRange whole_pages(PhysRange r) {
     return {start, align_up(r.end(), kFirstPage) - start};
 }
 
-// A writer that left the sentinel did not know the fields added later: they are noise, not zero.
-bool writer_is_current(const BootParams& params) { return params.sentinel == 0; }
-
 void check_header(const Kernel& k, const BootParams& params) {
     if (params.header.boot_flag != kBootFlag) bad_boot(k, BadBoot::kBootFlag);
     if (params.header.header != kHeaderMagic) bad_boot(k, BadBoot::kHeaderMagic);
@@ -60,8 +58,7 @@ void read_memory_map(Kernel& k, const BootParams& params) {
 }
 
 void read_command_line(Kernel& k, const BootParams& params) {
-    const u64 high = writer_is_current(params) ? params.ext_cmd_line_ptr : 0;
-    const PhysAddr from{shl(high, 32) | params.header.cmd_line_ptr};
+    const PhysAddr from = command_line_of(params);
     if (from.value == 0) return;
     if (ram_entry(k, from) == nullptr) bad_boot(k, BadBoot::kCommandLine);
     u32 n = 0;
@@ -82,12 +79,9 @@ PhysAddr read_zero_page(Kernel& k) {
     check_header(k, params);
     read_memory_map(k, params);
     read_command_line(k, params);
-    const bool current = writer_is_current(params);
-    k.boot.acpi_rsdp = current ? params.acpi_rsdp : 0;
+    k.boot.acpi_rsdp = writer_is_current(params) ? params.acpi_rsdp : 0;
     k.boot.from_kexec = (params.header.type_of_loader & 0xf0) == kLoaderTypeKexec;
-    const u64 size = shl(current ? params.ext_ramdisk_size : 0, 32) | params.header.ramdisk_size;
-    const u64 image = shl(current ? params.ext_ramdisk_image : 0, 32) | params.header.ramdisk_image;
-    if (params.header.type_of_loader != 0 && image != 0 && size != 0) k.boot.initrd = {{image}, size};
+    k.boot.initrd = initrd_of(params);
     return {params.header.setup_data};
 }
 
