@@ -16,6 +16,7 @@
 #include "model/kexec/kexec.hpp"
 #include "model/kho/kho.hpp"
 #include "model/mm/memblock.hpp"
+#include "model/mm/numa.hpp"
 #include "model/mm/page_alloc.hpp"
 #include "model/mm/small.hpp"
 #include "model/mm/vm_area.hpp"
@@ -45,6 +46,7 @@ struct Kernel {
     PhysAddr per_cpu;     // per-CPU area of CPU 0
     BootInfo boot;
     Memblock memblock;
+    NumaState numa;
     PageAllocator pages;
     SmallAllocator small;
     VmAreas vm_areas;

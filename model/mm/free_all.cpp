@@ -37,6 +37,7 @@ bool is_untouchable(Kernel& k, Pfn p, u64 pages) {
     const Geometry& g = geometry(k);
     const u64 section = pages_per_section(g);
     if (!is_aligned(p.value, section) || pages < section) return false;
+    if (section_of(k, p)->nid == kMixedNode) return false;
     const Zone& z = zone_of(k, p);
     return p >= z.start && p + section <= z.end && is_all_of_type(k, p, section, MigrateType::kMovable);
 }
@@ -86,7 +87,6 @@ struct PageAllocatorTakesOver {
 
 void free_all(Kernel& k) {
     BATON_ASSERT(k.pages.ready == 0 && k.pages.section_count != 0);
-    for (Zone& z : k.pages.zones) z.managed_pages = 0;
     PageAllocatorTakesOver visitor{k};
     memblock::hand_over(k.memblock, visitor);
     platform::charge(Work::kStructPages, visitor.reserved_pages);

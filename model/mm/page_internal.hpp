@@ -44,7 +44,13 @@ constexpr bool is_tail(const Page& p) { return (p.next & 1) != 0 && (p.flags & k
 
 // --- zones (zones.cpp) --------------------------------------------------------------------------------------------
 
+/// Bit i = node i is online. Without NUMA there is one, number 0.
+inline u64 online_nodes(const Kernel& k) { return k.numa.online != 0 ? k.numa.online : 1; }
+/// Data of every node, from memblock, on the node itself if it has room.
+void init_nodes(Kernel& k);
 void init_zones(Kernel& k);
+const Zone& zone_at(const Kernel& k, u32 node, u32 zone);
+Zone& claim_zone(Kernel& k, u32 node, u32 zone);
 Zone& zone_of(Kernel& k, Pfn p);
 inline bool exists(const Zone& z) { return z.start != z.end; }
 
