@@ -52,6 +52,20 @@ i32 node_by_memblock(const Kernel& k, Pfn p) {
     return nid;
 }
 
+// The next run of a node's RAM. Regions that differ in flags are joined: free blocks lie across them.
+bool next_run(const Kernel& k, NodeId nid, u64& cursor, PhysRange& run) {
+    const MemblockType& memory = k.memblock.memory;
+    run = {};
+    for (; cursor < memory.cnt; ++cursor) {
+        platform::charge(Work::kMemblockScans, 1);
+        const MemblockRegion r = memblock::region(memory, cursor);
+        if (!run.empty() && (r.nid != nid.value || r.base != run.end())) break;
+        if (r.nid != nid.value) continue;
+        run = {run.empty() ? r.base : run.start, run.size + r.size};
+    }
+    return !run.empty();
+}
+
 // What the pages of [p, end) say about themselves. Free blocks are told by their heads.
 void look_at_pages(const Kernel& k, Pfn p, Pfn end, NodeCounts& c) {
     const Geometry& g = geometry(k);
@@ -117,13 +131,10 @@ Result<NodeCounts> node_counts(const Kernel& k, NodeId nid) {
         c.managed_pages += zone_at(k, node, i).managed_pages;
         c.free_pages += zone_at(k, node, i).free_pages;
     }
-    const MemblockType& memory = k.memblock.memory;
-    for (u64 i = 0; i < memory.cnt; ++i) {
-        const MemblockRegion r = memblock::region(memory, i);
-        if (r.nid != nid.value) continue;
-        const PhysRange range{r.base, r.size};
-        look_at_pages(k, first_pfn(geometry(k), range), end_pfn(geometry(k), range), c);
-    }
+    u64 cursor = 0;
+    PhysRange run;
+    while (next_run(k, nid, cursor, run))
+        look_at_pages(k, first_pfn(geometry(k), run), end_pfn(geometry(k), run), c);
     return c;
 }
 
