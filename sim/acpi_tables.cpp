@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// The least ACPI that says NUMA (specs/boot.md §5): RSDP at +0, XSDT at +0x40, SRAT at +0x80. One CPU a node, its APIC id
-// the node's number, so that nodes without memory are there too; domains are the nodes' numbers.
+// The least ACPI that says NUMA (specs/boot.md §5): RSDP at +0, XSDT at +0x40, SRAT at +0x80. One CPU a node, its APIC
+// id the node's number, so that nodes without memory are there too; domains are the nodes' numbers.
 #include <cstring>
 
 #include "model/boot/x86_64/acpi.hpp"

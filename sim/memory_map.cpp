@@ -83,8 +83,8 @@ MachineMap::MachineMap(Isa machine_isa, FirmwareMap firmware)
     if (ram_bytes > kRamBytesMax) refuse(fmt::format("{} TiB of RAM at most", kRamBytesMax / kTiB));
 }
 
-// The first entry of ACPI's that holds them; else the end of the highest RAM below 1 MiB, or of the lowest above, becomes
-// one. Nothing of it is above 2 GiB, where a boot loader's identity map ends.
+// The first entry of ACPI's that holds them; else the end of the highest RAM below 1 MiB, or of the lowest above,
+// becomes one. Nothing of it is above 2 GiB, where a boot loader's identity map ends.
 void MachineMap::find_acpi_tables() {
     constexpr PhysAddr kEnd{2 * kGiB};
     constexpr u64 kLeftMin = 64 * kKiB;

@@ -59,20 +59,24 @@ void set_node(Kernel& k, PhysRange r, NodeId nid) {
     if (!memblock::set_node(k.memblock, k.memblock.memory, r, nid)) BATON_WARN();
 }
 
-// The lowest node that has any of the memory, which takes what firmware forgot.
-NodeId lowest_node(const Layout& l) {
-    NodeId lowest{static_cast<i32>(kNodesMax)};
-    for (u32 i = 0; i < l.count; ++i) lowest = std::min(lowest, l.blocks[i].nid);
-    return lowest;
+// As Linux does it, before anything is checked.
+void flag_hotplug(Kernel& k, const Layout& l) {
+    for (u32 i = 0; i < l.count; ++i) {
+        platform::charge(Work::kListLinks, 1);
+        if (!l.blocks[i].hotplug) continue;
+        if (!memblock::set_memory_flag(k.memblock, l.blocks[i].range, kMemblockHotplug, true)) BATON_WARN();
+    }
 }
 
+// Each from its start to the top, in order: what firmware forgot is the node's below it, at the bottom the first one's.
 void give_nodes(Kernel& k, const Layout& l) {
-    set_node(k, kEverything, lowest_node(l));
+    bool first = true;
     for (u32 i = 0; i < l.count; ++i) {
         const Block& b = l.blocks[i];
         if (b.range.empty()) continue;
-        set_node(k, b.range, b.nid);
-        if (b.hotplug && !memblock::set_memory_flag(k.memblock, b.range, kMemblockHotplug, true)) BATON_WARN();
+        const PhysAddr from = first ? PhysAddr{} : b.range.start;
+        first = false;
+        set_node(k, {from, kEverything.size - from.value}, b.nid);
         platform::log(LogLevel::kInfo, Log::kNumaBlock, static_cast<u64>(b.nid.value), b.range.start.value,
                       b.range.size / kKiB);
     }
@@ -119,6 +123,7 @@ void Layout::add(const Block& b) {
 void adopt(Kernel& k, Layout& l) {
     k.numa = {};
     if (l.refusal == Refusal::kNone && l.count == 0) return;
+    flag_hotplug(k, l);
     if (l.refusal == Refusal::kNone) put_in_order(l);
     if (l.refusal == Refusal::kNone) {
         if (const u64 bytes = uncovered_bytes(k, l); bytes > kUncoveredMax) {

@@ -54,7 +54,7 @@ struct Layout {
     void add(const Block& b);
 };
 
-/// RAM that firmware may leave on no node; it goes to the lowest one with memory.
+/// RAM that firmware may leave on no node; it goes to the node below.
 inline constexpr u64 kUncoveredMax = kMiB;
 
 /// Gives memblock's memory its nodes and fills Kernel::numa; or logs why not, and leaves both without nodes. A layout

@@ -174,7 +174,7 @@ void adopt_captured_machine(const Value& root, Scenario& scenario, DiagnosticSin
             sink.add(step->place,
                      fmt::format("the capture {} is of an {} kernel", capture->name, geometry_of(captured).name),
                      fmt::format("drop arch = \"{}\"", geometry_of(arch).name));
-    if (says("ram") || says("map") || says("memory_map") || !sink.empty()) return;
+    if (says("ram") || says("nodes") || says("map") || says("memory_map") || !sink.empty()) return;
     try {
         matrix.maps = {std::make_shared<const sim::FirmwareMap>(sim::read_map_file(capture->folder))};
         matrix.ram_bytes.clear();

@@ -66,9 +66,10 @@ TEST_CASE("node map: x86-64 keeps a place for its tables, which can be written")
 }
 
 TEST_CASE("node map: the tables are whole, and fit with as many entries and nodes as there can be") {
-    FirmwareMap most{.name = "most", .isa = Isa::kX86_64, .entries = {}, .reserved = {}, .device_tree = {}, .nodes = 64};
+    constexpr u32 kRam = static_cast<u32>(MemoryType::kRam);
+    FirmwareMap most{.name = "all", .isa = Isa::kX86_64, .entries = {}, .reserved = {}, .device_tree = {}, .nodes = 64};
     for (u64 i = 0; i < kMemoryMapMax - 1; ++i)
-        most.entries.push_back({{i * 4 * kMiB}, 4 * kMiB, static_cast<u32>(MemoryType::kRam), static_cast<u32>(i % 64)});
+        most.entries.push_back({{i * 4 * kMiB}, 4 * kMiB, kRam, static_cast<u32>(i % 64)});
     most.entries[0].size = 2 * kMiB;
     const MachineMap map(Isa::kX86_64, most);
     const std::vector<u8> bytes = acpi_tables(map);

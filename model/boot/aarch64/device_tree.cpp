@@ -112,7 +112,8 @@ std::optional<CpuNode> next_cpu_node(const Tree& tree, int& offset) {
         if (string_property(tree, offset, "device_type") != "cpu") continue;
         u32 bytes = 0;
         const void* nid = property(tree, offset, "numa-node-id", bytes);
-        if (nid != nullptr && bytes == sizeof(fdt32_t)) return CpuNode{static_cast<u32>(cells(nid, 1)), offset == first};
+        if (nid == nullptr || bytes != sizeof(fdt32_t)) continue;
+        return CpuNode{.nid = static_cast<u32>(cells(nid, 1)), .boot = offset == first};
     }
     return {};
 }

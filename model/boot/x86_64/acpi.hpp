@@ -99,7 +99,7 @@ enum class Check : u64 {
 inline constexpr u64 kTableBytesMax = kMiB;
 
 /// Follows the RSDP that boot_params name to the first table of this signature, and reserves what it went through.
-/// Nothing if there is none; `damaged` tells whether that is because something on the way was unusable, which is logged.
+/// Nothing if there is none; `damaged` tells whether that is because something on the way was unusable (logged).
 std::optional<PhysRange> find_table(Kernel& k, std::string_view signature, bool& damaged);
 
 }  // namespace baton::boot::acpi

@@ -69,7 +69,8 @@ TEST_CASE("device tree: a handover with scratch areas and an initrd over nodes m
     memory(t, "memory@48000000", 128, 128, {1});
     const Handover h{{0x43000000}, {0x4a000000}, {{{0x4a000000}, 16 * kMiB}, {{0x44000000}, 16 * kMiB}}};
     give(m, h);
-    t.node("chosen").cells("linux,kho-fdt", {0, 0x43000000, 0, 0x1000}).cells("linux,kho-scratch", {0, 0x4a000000, 0, 32});
+    t.node("chosen").cells("linux,kho-fdt", {0, 0x43000000, 0, 0x1000});
+    t.cells("linux,kho-scratch", {0, 0x4a000000, 0, 32});
     t.cells("linux,initrd-start", {0x4a800000}).cells("linux,initrd-end", {0x4a900000}).end();
     give(m, t.finish(), {0x4af00000});
     REQUIRE(m.run([&] { boot::setup_aarch64(m.kernel()); }).kind == Kind::kNone);

@@ -13,7 +13,8 @@ using namespace baton::scenarios;
 namespace {
 
 Parsed parse(const std::string& machine, const std::string& steps = "") {
-    return parse_text("title = 't'\n" + machine + "\n[kernel.a]\n[[step]]\ndo = 'boot'\nkernel = 'a'\n" + steps, "t.toml");
+    const std::string boot = "\n[kernel.a]\n[[step]]\ndo = 'boot'\nkernel = 'a'\n";
+    return parse_text("title = 't'\n" + machine + boot + steps, "t.toml");
 }
 
 std::string first_error(const std::string& machine, const std::string& steps = "") {
@@ -85,14 +86,15 @@ TEST_CASE("nodes: keys of alloc and expect") {
               .ends_with("\"this_node\" is about a node, and none is named (add \"node\")"));
     CHECK(first_error("", step("do = 'expect'\nnode = 1")).find("is about a region") != std::string::npos);
     CHECK(first_error("", step("do = 'expect'\nnodes = 64")) != "right");
-    CHECK(first_error("", step("do = 'expect'\nnodes = [0, 1]\nmemory_nodes = 0\nscratch_nodes = 0\nnode_counts = true")) ==
-          "right");
+    const std::string all = "nodes = [0, 1]\nmemory_nodes = 0\nscratch_nodes = 0\nnode_counts = true";
+    CHECK(first_error("", step("do = 'expect'\n" + all)) == "right");
 }
 
 TEST_CASE("nodes: what is expected of them and does not hold is a finding") {
     const std::string machine = "machine = { arch = 'aarch64', nodes = ['128M', '128M'] }";
     const std::string alloc = step("do = 'alloc'\nregion = 'r'\norder = 3\nnode = 1");
-    for (const auto& [key, found] : {std::pair{"nodes = [0]", "nodes: 0 1"}, {"memory_nodes = [0, 1, 2]", "nodes with memory: 0 1"},
+    for (const auto& [key, found] : {std::pair{"nodes = [0]", "nodes: 0 1"},
+                                     {"memory_nodes = [0, 1, 2]", "nodes with memory: 0 1"},
                                      {"region = 'r'\nnode = 0", "is on node 1"},
                                      {"node_counts = false", "the counters of all nodes are right"}}) {
         const Parsed p = parse(machine, alloc + step(std::string("do = 'expect'\n") + key));
