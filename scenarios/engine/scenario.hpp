@@ -45,10 +45,10 @@ struct MachineMatrix {
     std::vector<GeometryId> archs;
     std::vector<Target> targets;
     std::vector<u64> ram_bytes;                                 // built-in machines
+    std::vector<u64> node_bytes;                                // whose RAM these nodes have; empty: no NUMA
     std::vector<std::shared_ptr<const sim::FirmwareMap>> maps;  // or described ones
     std::vector<u64> seeds;
-    std::vector<u8> fills;        // byte that fills RAM before power-on
-    std::vector<u64> node_bytes;  // of the NUMA nodes of a built-in machine; empty: no NUMA
+    std::vector<u8> fills;  // byte that fills RAM before power-on
 };
 
 /// One machine of the matrix.
