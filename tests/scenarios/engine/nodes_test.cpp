@@ -25,7 +25,7 @@ std::string first_error(const std::string& machine, const std::string& steps = "
            (d.hint.empty() ? "" : " (" + d.hint + ")");
 }
 
-std::string step(const std::string& text) { return "[[step]]\n" + text + "\n"; }
+std::string one_step(const std::string& text) { return "[[step]]\n" + text + "\n"; }
 
 }  // namespace
 
@@ -81,23 +81,23 @@ TEST_CASE("nodes: rows of a memory map name theirs") {
 }
 
 TEST_CASE("nodes: keys of alloc and expect") {
-    CHECK(first_error("", step("do = 'alloc'\nregion = 'r'\norder = 0\nnode = 64")).find("node") != std::string::npos);
-    CHECK(first_error("", step("do = 'alloc'\nregion = 'r'\norder = 0\nthis_node = true"))
+    CHECK(first_error("", one_step("do = 'alloc'\nregion = 'r'\norder = 0\nnode = 64")).find("node") != std::string::npos);
+    CHECK(first_error("", one_step("do = 'alloc'\nregion = 'r'\norder = 0\nthis_node = true"))
               .ends_with("\"this_node\" is about a node, and none is named (add \"node\")"));
-    CHECK(first_error("", step("do = 'expect'\nnode = 1")).find("is about a region") != std::string::npos);
-    CHECK(first_error("", step("do = 'expect'\nnodes = 64")) != "right");
+    CHECK(first_error("", one_step("do = 'expect'\nnode = 1")).find("is about a region") != std::string::npos);
+    CHECK(first_error("", one_step("do = 'expect'\nnodes = 64")) != "right");
     const std::string all = "nodes = [0, 1]\nmemory_nodes = 0\nscratch_nodes = 0\nnode_counts = true";
-    CHECK(first_error("", step("do = 'expect'\n" + all)) == "right");
+    CHECK(first_error("", one_step("do = 'expect'\n" + all)) == "right");
 }
 
 TEST_CASE("nodes: what is expected of them and does not hold is a finding") {
     const std::string machine = "machine = { arch = 'aarch64', nodes = ['128M', '128M'] }";
-    const std::string alloc = step("do = 'alloc'\nregion = 'r'\norder = 3\nnode = 1");
+    const std::string alloc = one_step("do = 'alloc'\nregion = 'r'\norder = 3\nnode = 1");
     for (const auto& [key, found] : {std::pair{"nodes = [0]", "nodes: 0 1"},
                                      {"memory_nodes = [0, 1, 2]", "nodes with memory: 0 1"},
                                      {"region = 'r'\nnode = 0", "is on node 1"},
                                      {"node_counts = false", "the counters of all nodes are right"}}) {
-        const Parsed p = parse(machine, alloc + step(std::string("do = 'expect'\n") + key));
+        const Parsed p = parse(machine, alloc + one_step(std::string("do = 'expect'\n") + key));
         REQUIRE(p.scenario);
         const RunResult r = run_cell(*p.scenario, expand(p.scenario->machine)[0], {.image_folder = BATON_IMAGES});
         REQUIRE(r.findings.size() == 1);
@@ -111,10 +111,10 @@ TEST_CASE("nodes: a machine with nodes is saved, loaded, and hands its nodes on"
         const std::string text =
             "title = 't'\nmachine = { arch = '" + std::string(arch) + "', nodes = ['256M', '0', '256M'] }\n"
             "[kernel.a]\ngeneration = '7.1'\ncmdline = 'kho=on kho_scratch=16M,32M,16M'\n" +
-            step("do = 'boot'\nkernel = 'a'") + step("do = 'kexec_file_load'\nkernel = 'a'") +
-            step("do = 'save'\nfile = '" + file + "'") + step("do = 'load'\nfile = '" + file + "'") +
-            step("do = 'exec'") +
-            step("do = 'expect'\nkho_boot = true\nnodes = [0, 1, 2]\nmemory_nodes = [0, 2]\nscratch_nodes = [0, 2]");
+            one_step("do = 'boot'\nkernel = 'a'") + one_step("do = 'kexec_file_load'\nkernel = 'a'") +
+            one_step("do = 'save'\nfile = '" + file + "'") + one_step("do = 'load'\nfile = '" + file + "'") +
+            one_step("do = 'exec'") +
+            one_step("do = 'expect'\nkho_boot = true\nnodes = [0, 1, 2]\nmemory_nodes = [0, 2]\nscratch_nodes = [0, 2]");
         const Parsed p = parse_text(text, "t.toml");
         REQUIRE(p.scenario);
         const RunResult r = run_cell(*p.scenario, expand(p.scenario->machine)[0], {.image_folder = BATON_IMAGES});
