@@ -130,8 +130,11 @@ nlohmann::ordered_json ranges_json(const std::vector<PhysRange>& ranges) {
 
 std::string machine_text(const Described& machine) {
     std::vector<Row> rows;
-    for (const MemoryMapEntry& e : machine.map.entries)
+    for (const MemoryMapEntry& e : machine.map.entries) {
         rows.push_back({"  " + range_text({e.start, e.size}), sim::memory_type_name(e.type), size_text(e.size)});
+        if (machine.map.nodes != 0 && e.type == static_cast<u32>(MemoryType::kRam))
+            rows.back().push_back(fmt::format("node {}", e.nid));
+    }
     for (const PhysRange& r : machine.map.reserved)
         rows.push_back({"  " + range_text(r), "kept out of the way", size_text(r.size)});
     return fmt::format("{}: {} machine with {} MiB of RAM\n{}", machine.map.name, geometry_of(machine.arch).name,
@@ -192,6 +195,7 @@ Exit answer(const FitArguments& a, bool json) {
                                   {"arch", geometry_of(machine.arch).name},
                                   {"ram_bytes", machine.map.ram_bytes},
                                   {"ram", ranges_json(machine.map.ram)},
+                                  {"nodes", machine.map.nodes},
                                   {"reserved", ranges_json(machine.map.reserved)}};
     std::string text = machine_text(machine);
     Exit exit = Exit::kPass;

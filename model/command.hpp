@@ -19,7 +19,7 @@ enum class Op : u32 {
     kKexecFileLoad,  // args: kernel slot, initrd slot or ~0; text: command line
     kKexecUnload,
     kExec,             // reboot(KEXEC); replies only on failure
-    kAlloc,            // args: kind (AllocKind), order or pages → value: phys
+    kAlloc,            // args: kind (AllocKind), order or pages, node + 1 or 0, 1 = no other → value: phys
     kFree,             // args: kind, phys, order or pages
     kPreserveFolio,    // args: phys
     kPreservePages,    // args: phys, pages
@@ -54,11 +54,13 @@ enum class Query : u64 {
     kImage,           // → loaded, head, start, segments, source pages, control page phys
     kSegment,         // index → phys, memsz, bufsz
     kFreePages,       // → free, total managed, CMA free
-    kPageState,       // phys → refcount, order, flags (PageStateFlag), memblock reserved
+    kPageState,       // phys → refcount, order, flags (PageStateFlag), memblock reserved, node
     kTracker,         // → blocks, pages preserved by this kernel so far
     kKernel,          // → image phys, image size, generation, where the image was loaded
     kKexecMetadata,   // → kexecs before this kernel (kho-v3), 0 if nothing tells
     kVmallocPages,    // slot << 32 | index → number of pages, then up to five of them from index on
+    kNuma,            // → nodes online, nodes with memory (bit i = node i; 0 = no NUMA), the CPU's node
+    kNode,            // node → pages present, managed, free; managed and free as its pages tell
     kPreservedBlock,  // index → phys, order: blocks of the incoming tracker, in walk order, ENOENT past the end
 };
 

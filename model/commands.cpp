@@ -47,7 +47,10 @@ Errno alloc(Kernel& k, const Command& c, Reply& r) {
     const bool folio = c.args[0] == static_cast<u64>(AllocKind::kFolio);
     if (folio && c.args[1] > geometry(k).max_order) return Errno::kEINVAL;
     if (!folio && c.args[1] == 0) return Errno::kEINVAL;
-    const u32 flags = kAllocZero | kAllocUser;
+    const u64 node = c.args[2];
+    if (node > kNodesMax || (node != 0 && (k.numa.online >> (node - 1) & 1) == 0)) return Errno::kEINVAL;
+    u32 flags = kAllocZero | kAllocUser | alloc_on({static_cast<i32>(node) - 1});
+    if (node != 0 && c.args[3] != 0) flags |= kAllocThisNode;
     const auto a = folio ? mm::alloc_pages(k, {static_cast<u32>(c.args[1])}, flags | kAllocCompound, AllocSite::kUser)
                          : mm::alloc_run(k, c.args[1], flags, AllocSite::kUser);
     if (!a) return a.error();

@@ -18,6 +18,7 @@
 #include "model/mm/alloc_failure.hpp"
 #include "model/mm/fence_pool.hpp"
 #include "model/mm/memblock.hpp"
+#include "model/mm/numa.hpp"
 #include "model/mm/page_alloc.hpp"
 #include "model/mm/small.hpp"
 #include "model/mm/vm_area.hpp"
@@ -55,6 +56,7 @@ struct Kernel {
     PhysAddr per_cpu;     // per-CPU area of CPU 0
     BootInfo boot;
     Memblock memblock;
+    NumaState numa;
     PageAllocator pages;
     AllocFailure alloc_failure;
     SmallAllocator small;

@@ -55,7 +55,8 @@ Errno page_state(const Kernel& k, u64 address, u64 (&v)[6]) {
     if (!page) return Errno::kENOENT;
     return answer(v, static_cast<u64>(static_cast<i64>(mm::page_refcount(*page.get()))),
                   u64{mm::folio_order(k, a).value}, mm::page_state_flags(k, a),
-                  u64{memblock::is_reserved(k.memblock, a)});
+                  u64{memblock::is_reserved(k.memblock, a)},
+                  static_cast<u64>(mm::node_of(k, geometry(k).pfn_of(a)).value));
 }
 
 Errno tracker(const Kernel& k, u64, u64 (&v)[6]) { return answer(v, k.kho.tracker.blocks, k.kho.tracker.pages); }
@@ -73,6 +74,17 @@ Errno vmalloc_pages(const Kernel& k, u64 where, u64 (&v)[6]) {
     v[0] = area->pages;
     for (u64 i = 0; i < 5 && index + i < area->pages; ++i) v[1 + i] = vm::page_at(k, *area, index + i).value;
     return Errno::kOk;
+}
+
+Errno numa_state(const Kernel& k, u64, u64 (&v)[6]) {
+    return answer(v, k.numa.online, k.numa.with_memory, u64{k.numa.local});
+}
+
+Errno node(const Kernel& k, u64 nid, u64 (&v)[6]) {
+    if (nid >= kNodesMax) return Errno::kENOENT;
+    const auto c = mm::node_counts(k, {static_cast<i32>(nid)});
+    if (!c) return c.error();
+    return answer(v, c->present_pages, c->managed_pages, c->free_pages, c->seen_managed, c->seen_free);
 }
 
 Errno preserved_block(const Kernel& k, u64 index, u64 (&v)[6]) {
@@ -97,6 +109,8 @@ constexpr Row kReaders[] = {
     {Query::kKernel, kernel},
     {Query::kKexecMetadata, kexec_metadata},
     {Query::kVmallocPages, vmalloc_pages},
+    {Query::kNuma, numa_state},
+    {Query::kNode, node},
     {Query::kPreservedBlock, preserved_block},
 };
 

@@ -31,7 +31,6 @@ constexpr Rules k616 = {
     .restore_incoming_fdt = true,
     .forget_after_bad_walk = false,
     .round_scratch = false,
-    .numa_split = false,
     .reserve_mem_at_initcall = false,
     .vmalloc = false,
     .kexec_metadata = false,
@@ -68,7 +67,6 @@ constexpr Rules k71V2 = [] {
     r.outgoing = OutgoingKind::kLive;
     r.forget_after_bad_walk = true;
     r.round_scratch = true;
-    r.numa_split = true;
     return r;
 }();
 
@@ -90,10 +88,11 @@ struct Row {
 // the patch and never seen (kho.md B70), so it is nobody's until somebody has seen it.
 constexpr Row kRows[] = {
     {Generation::k6_16, k616,
-     defects({Defect::kB03, Defect::kB06, Defect::kB07, Defect::kB08, Defect::kB16, Defect::kB22, Defect::kB27,
-              Defect::kB31, Defect::kB39})},
-    {Generation::k6_18, k618, defects({Defect::kB16, Defect::kB22, Defect::kB27, Defect::kB31, Defect::kB39})},
-    {Generation::k7_0, k70, defects({Defect::kB20, Defect::kB22, Defect::kB27, Defect::kB39})},
+     defects({Defect::kB03, Defect::kB06, Defect::kB07, Defect::kB08, Defect::kB16, Defect::kB17, Defect::kB22,
+              Defect::kB23, Defect::kB27, Defect::kB31, Defect::kB39})},
+    {Generation::k6_18, k618,
+     defects({Defect::kB16, Defect::kB17, Defect::kB22, Defect::kB23, Defect::kB27, Defect::kB31, Defect::kB39})},
+    {Generation::k7_0, k70, defects({Defect::kB20, Defect::kB22, Defect::kB23, Defect::kB27, Defect::kB39})},
     {Generation::k7_1_v2, k71V2, defects({Defect::kB27, Defect::kB39})},
     {Generation::k7_1, k71, defects({Defect::kB27, Defect::kB39})},
 };

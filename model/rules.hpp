@@ -74,7 +74,6 @@ struct Rules {
     bool restore_incoming_fdt;          // the incoming FDT page becomes an ordinary page (kho.md §3.9.4)
     bool forget_after_bad_walk;         // a tracker that cannot be read ends the handover (kho.md §3.9.3)
     bool round_scratch;                 // explicit scratch sizes are rounded up to the CMA alignment (B26 fixed, 7.1+)
-    bool numa_split;                    // a block of a run never spans two nodes (B23, B24 fixed, 7.1+)
     bool reserve_mem_at_initcall;       // regions are preserved by late_initcall, not by finalise (kho.md §3.12)
     bool vmalloc;                       // can hand vmalloc areas over (6.18+)
     bool kexec_metadata;                // hands on its release and the number of kexecs (kho.md §2.10)

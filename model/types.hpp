@@ -78,6 +78,7 @@ struct NodeId {
     constexpr auto operator<=>(const NodeId&) const = default;
 };
 inline constexpr NodeId kNoNode{-1};
+inline constexpr u32 kNodesMax = 64;
 
 /// Half-open run of physical memory [start, start + size).
 struct PhysRange {

@@ -39,6 +39,7 @@ void put_map(ByteWriter& to, const MachineMap& map) {
     for (const PhysRange& r : map.reserved) put_range(to, r);
     to.put(u64{map.device_tree.size()});
     to.put_bytes(map.device_tree);
+    to.put(map.nodes);
 }
 
 // A built-in machine is made from its size, so that its map is this build's.
@@ -55,6 +56,8 @@ MachineMap get_map(ByteReader& from, Isa isa) {
     for (u64 n = from.get_count(2 * sizeof(u64)); n != 0; --n) firmware.reserved.push_back(get_range(from));
     const auto tree = from.get_bytes(from.get<u64>());
     firmware.device_tree.assign(tree.begin(), tree.end());
+    firmware.nodes = from.get<u32>();
+    if (firmware.nodes > kNodesMax) from.fail("has more nodes than a machine can have");
     if (firmware.name.empty()) return {isa, ram_bytes};
     return {isa, std::move(firmware)};
 }

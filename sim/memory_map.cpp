@@ -41,10 +41,11 @@ void aarch64_map(MachineMap& m) {
 }
 
 // Every frame that holds a byte of RAM, in as few runs as there are.
-std::vector<PhysRange> ram_frames(const std::vector<MemoryMapEntry>& entries) {
+std::vector<PhysRange> ram_frames(const std::vector<MemoryMapEntry>& entries, PhysRange tables) {
     std::vector<PhysRange> runs;
     for (const MemoryMapEntry& e : entries) {
-        if (e.type != static_cast<u32>(MemoryType::kRam)) continue;
+        const bool holds_tables = !tables.empty() && PhysRange{e.start, e.size}.contains(tables);
+        if (e.type != static_cast<u32>(MemoryType::kRam) && !holds_tables) continue;
         const PhysAddr start = align_down(e.start, kFrameSize);
         const PhysAddr end{align_up(e.start.value + e.size, kFrameSize)};
         if (!runs.empty() && start <= runs.back().end())
@@ -63,7 +64,8 @@ MachineMap::MachineMap(Isa machine_isa, FirmwareMap firmware)
       entries(std::move(firmware.entries)),
       reserved(std::move(firmware.reserved)),
       device_tree(std::move(firmware.device_tree)),
-      name(firmware.name.empty() ? "memory map" : std::move(firmware.name)) {
+      name(firmware.name.empty() ? "memory map" : std::move(firmware.name)),
+      nodes(firmware.nodes) {
     const auto refuse = [this](std::string why) { throw MachineError(fmt::format("{}: {}", name, why)); };
     if (firmware.isa && *firmware.isa != isa)
         refuse(fmt::format("the map of an {} machine", *firmware.isa == Isa::kX86_64 ? "x86_64" : "aarch64"));
@@ -72,12 +74,39 @@ MachineMap::MachineMap(Isa machine_isa, FirmwareMap firmware)
     for (const MemoryMapEntry& e : entries)
         if (e.type == static_cast<u32>(MemoryType::kRam) && e.start.value + e.size > PhysicalMemory::kAddressEnd)
             refuse(fmt::format("RAM at {:#x} ends above {} TiB", e.start.value, PhysicalMemory::kAddressEnd / kTiB));
-    ram = ram_frames(entries);
+    if (isa == Isa::kX86_64 && nodes != 0) find_acpi_tables();
+    ram = ram_frames(entries, acpi_tables);
     if (ram.empty()) refuse("there is no RAM in it");
     if (ram.size() > platform::RamView::kRangesMax)
         refuse(fmt::format("RAM in {} runs; a machine has {} at most", ram.size(), platform::RamView::kRangesMax));
     for (const PhysRange& r : ram) ram_bytes += r.size;
     if (ram_bytes > kRamBytesMax) refuse(fmt::format("{} TiB of RAM at most", kRamBytesMax / kTiB));
+}
+
+// The first entry of ACPI's that holds them; else the end of the highest RAM below 1 MiB, or of the lowest above,
+// becomes one. Nothing of it is above 2 GiB, where a boot loader's identity map ends.
+void MachineMap::find_acpi_tables() {
+    constexpr PhysAddr kEnd{2 * kGiB};
+    constexpr u64 kLeftMin = 64 * kKiB;
+    MemoryMapEntry* chosen = nullptr;
+    for (MemoryMapEntry& e : entries) {
+        if (e.start.value + e.size > kEnd.value) break;
+        if (e.type == static_cast<u32>(MemoryType::kAcpi) && e.size >= kAcpiBytes + 16) {
+            acpi_tables = {align_up(e.start, 16), kAcpiBytes};
+            return;
+        }
+        if (e.type != static_cast<u32>(MemoryType::kRam) || e.size < kAcpiBytes + kLeftMin) continue;
+        const bool low = e.start.value + e.size <= kMiB;
+        if (low || chosen == nullptr) chosen = &e;
+    }
+    if (chosen == nullptr || entries.size() == kMemoryMapMax)
+        throw MachineError(fmt::format("{}: there is no room below 2 GiB for the tables that tell of its nodes", name));
+    const PhysAddr end = chosen->start + chosen->size;
+    const PhysAddr at = align_down(end - kAcpiBytes, kFrameSize);
+    chosen->size = at - chosen->start;
+    acpi_tables = {at, kAcpiBytes};
+    const MemoryMapEntry made{at, end - at, static_cast<u32>(MemoryType::kAcpi), 0};
+    entries.insert(entries.begin() + (chosen - entries.data()) + 1, made);
 }
 
 std::optional<PhysRange> ram_in_port_window(const MachineMap& map) {

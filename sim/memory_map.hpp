@@ -22,6 +22,7 @@ inline constexpr u64 kRamBytesMin = 16 * kMiB;
 inline constexpr u64 kRamBytesMax = 16 * kTiB;
 inline constexpr u64 kRamBytesUnit = 1 * kMiB;
 inline constexpr PhysAddr kRamBaseArm{0x40000000};
+inline constexpr u64 kAcpiBytes = 8 * kKiB;  // as many entries as a map can have, and all nodes
 
 /// There is no machine with this much RAM; the message is for a person.
 class MachineError : public std::runtime_error {
@@ -36,6 +37,7 @@ struct FirmwareMap {
     std::vector<MemoryMapEntry> entries;  // ascending, disjoint, not empty, none wraps
     std::vector<PhysRange> reserved;      // in RAM, yet not to be used: AArch64's reservations; ascending, disjoint
     std::vector<u8> device_tree;          // AArch64: the tree it came from, which the kernel gets; may be empty
+    u32 nodes = 0;                        // NUMA nodes 0 … nodes - 1, with memory or without; 0: no NUMA
     bool operator==(const FirmwareMap&) const = default;
 };
 
@@ -43,7 +45,7 @@ struct MachineMap {
     /// A built-in machine. Throws MachineError.
     MachineMap(Isa machine_isa, u64 bytes_of_ram);
     /// A described machine. Throws MachineError: no RAM, RAM beyond 32 TiB or in more than RamView::kRangesMax runs,
-    /// more entries than a zero page holds, another ISA than the map's.
+    /// more entries than a zero page holds, another ISA than the map's, no place for the tables of a map with nodes.
     MachineMap(Isa machine_isa, FirmwareMap firmware);
 
     Isa isa;
@@ -53,7 +55,12 @@ struct MachineMap {
     std::vector<PhysRange> reserved;
     std::vector<u8> device_tree;
     std::string name;  // of the described machine; empty: built in
+    u32 nodes = 0;
+    PhysRange acpi_tables;  // x86-64 with nodes: where its boot loader writes them; can be written though it is no RAM
     bool operator==(const MachineMap&) const = default;
+
+private:
+    void find_acpi_tables();
 };
 
 /// The first RAM that lies where kernels look for the simulator (model/port.hpp), if any: such a machine has no guests.

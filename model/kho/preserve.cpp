@@ -61,17 +61,26 @@ i32 node_of(const Kernel& k, Pfn pfn) {
     return index ? memblock::region(memory, *index).nid : kNoNode.value;
 }
 
-/// block_order, made smaller where the block would span two nodes (from 7.1 on; B23).
+/// block_order, made smaller where the block would span two nodes.
 Order split_order(const Kernel& k, Pfn pfn, u64 pages_left) {
     Order order = block_order(pfn, pages_left);
-    if (!k.rules().numa_split) return order;
+    // B23: nobody thought of nodes.
+    if (k.defect(Defect::kB23)) [[unlikely]]
+        return order;
     while (order.value != 0 && node_of(k, pfn) != node_of(k, pfn + (order.pages() - 1))) --order.value;
     return order;
 }
 
+Order unpreserve_order(const Kernel& k, Pfn pfn, u64 pages_left) {
+    // B24: when preserving learned to mind nodes, this did not.
+    if (k.defect(Defect::kB24)) [[unlikely]]
+        return block_order(pfn, pages_left);
+    return split_order(k, pfn, pages_left);
+}
+
 void unpreserve_run(Kernel& k, Pfn start, Pfn end) {
     for (Pfn pfn = start; pfn < end;) {
-        const Order order = split_order(k, pfn, end - pfn);
+        const Order order = unpreserve_order(k, pfn, end - pfn);
         if (unpreserve_block(k, pfn, order)) pfn += order.pages();
     }
 }

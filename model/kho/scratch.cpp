@@ -23,24 +23,25 @@ u64 low_limit(const Kernel& k) {
     return memblock::start_of_dram(k.memblock).value < limit ? limit : memblock::end_of_dram(k.memblock).value;
 }
 
-/// Nodes with memory, ascending. Memory without a node means a machine without NUMA: one node, asked for as kNoNode.
+/// Nodes that get an area, ascending. A machine without NUMA has one, asked for as kNoNode.
 struct Nodes {
     NodeId ids[kNodesMax];
     u64 count = 0;
 };
 
-Nodes nodes_with_memory(const Kernel& k) {
-    const MemblockType& memory = k.memblock.memory;
-    u64 seen = 0;
-    for (u64 i = 0; i < memory.cnt; ++i) {
-        platform::charge(Work::kMemblockScans, 1);
-        const i32 nid = memblock::region(memory, i).nid;
-        if (nid < 0 || static_cast<u64>(nid) >= kNodesMax) return {.ids = {kNoNode}, .count = 1};
-        seen |= shl(1, static_cast<u32>(nid));
-    }
+u64 nodes_of_scratch(const Kernel& k) {
+    // B17: a node without memory is online, too, and nothing can be had exactly there.
+    if (k.defect(Defect::kB17)) [[unlikely]]
+        return k.numa.online;
+    return k.numa.with_memory;
+}
+
+Nodes nodes_with_area(const Kernel& k) {
+    if (k.numa.online == 0) return {.ids = {kNoNode}, .count = 1};
     Nodes nodes;
-    for (i32 nid = 0; seen != 0; ++nid, seen >>= 1)
-        if ((seen & 1) != 0) nodes.ids[nodes.count++] = {nid};
+    u64 left = nodes_of_scratch(k);
+    for (i32 nid = 0; left != 0; ++nid, left >>= 1)
+        if ((left & 1) != 0) nodes.ids[nodes.count++] = {nid};
     return nodes;
 }
 
@@ -87,7 +88,7 @@ struct Plan {
 /// All sizes are taken before the first area: areas are reserved for kernel use themselves and would count.
 Plan plan_areas(const Kernel& k) {
     const Memblock& mb = k.memblock;
-    Plan plan{.low_limit = low_limit(k), .sizes = {}, .nodes = nodes_with_memory(k), .node_sizes = {}};
+    Plan plan{.low_limit = low_limit(k), .sizes = {}, .nodes = nodes_with_area(k), .node_sizes = {}};
     const u64 kern_low = memblock::reserved_kern_size(mb, plan.low_limit);
     const u64 kern = memblock::reserved_kern_size(mb, kMemblockAnywhere);
     plan.sizes = scratch_sizes(k, kern_low, kern);

@@ -6,8 +6,7 @@
 
 namespace baton::kho {
 
-inline constexpr u64 kNodesMax = 64;
-inline constexpr u64 kScratchAreasMax = kNodesMax + 2;  // low, global, one a node
+inline constexpr u64 kScratchAreasMax = u64{kNodesMax} + 2;  // low, global, one a node
 
 struct ScratchSizes {
     u64 low;

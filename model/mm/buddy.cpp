@@ -25,6 +25,9 @@ void set_types(Kernel& k, Pfn p, u64 pages, MigrateType type) {
     for (u64 i = 0; i < pages; i += pageblock_pages(geometry(k))) set_type(k, p + i, type);
 }
 
+// Zones of two nodes may lie in one another: bounds alone do not tell.
+bool on_node_of(const Kernel& k, Pfn a, Pfn b) { return k.numa.online == 0 || node_of(k, a) == node_of(k, b); }
+
 bool is_free_block(const Kernel& k, Pfn p, u32 order) {
     const Page page = load_page(k, p);
     return is_free_head(page) && free_order(geometry(k), page) == order;
@@ -95,8 +98,10 @@ std::optional<Pfn> first_block(Kernel& k, Zone& z, u32 order, MigrateType type) 
         while (z.untouched_sections != 0 && head == 0) {
             BATON_ASSERT(z.frontier > k.pages.first_section);
             const u64 index = --z.frontier;
-            const MemSection* s = section_of(k, {index << (g.section_shift - g.page_shift)});
-            if (s != nullptr && s->state == SectionState::kUntouched) list_section(k, index);
+            const Pfn start{index << (g.section_shift - g.page_shift)};
+            const MemSection* s = section_of(k, start);
+            if (s == nullptr || s->state != SectionState::kUntouched) continue;
+            if (&zone_of(k, start) == &z) list_section(k, index);
         }
         platform::charge(Work::kBuddyOps, before - z.frontier);
     }
@@ -125,6 +130,7 @@ void free_block(Kernel& k, Pfn p, u32 order) {
     while (merged < g.max_order) {
         const Pfn buddy{p.value ^ Order{merged}.pages()};
         if (buddy < z.start || buddy + Order{merged}.pages() > z.end || !is_free_block(k, buddy, merged)) break;
+        if (!on_node_of(k, p, buddy)) break;
         const MigrateType other = type_of(k, buddy);
         if (!may_merge_types(type, other)) break;
         unlink_block(k, z, buddy, merged, other);
@@ -142,7 +148,10 @@ u32 largest_order(const Geometry& g, Pfn p, u64 pages) {
 
 void free_span(Kernel& k, Pfn start, u64 pages) {
     while (pages != 0) {
-        const u32 order = largest_order(geometry(k), start, pages);
+        u32 order = largest_order(geometry(k), start, pages);
+        // Nodes share no pageblock, and no block has more than two: its ends tell.
+        while (order > geometry(k).pageblock_order && !on_node_of(k, start, start + (Order{order}.pages() - 1)))
+            --order;
         free_block(k, start, order);
         start += Order{order}.pages();
         pages -= Order{order}.pages();

@@ -13,6 +13,7 @@
 #include "model/mm/deferred.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "model/mm/page_internal.hpp"
 
@@ -24,7 +25,9 @@ namespace {
 
 constexpr bool has_deferred(const Zone& z) { return z.first_deferred < z.end; }
 
-PfnRange deferred_part(const Zone& z) { return {z.first_deferred, z.end, kNoNode}; }
+PfnRange deferred_part(const Kernel& k, u32 node, const Zone& z) {
+    return {z.first_deferred, z.end, k.numa.online == 0 ? kNoNode : NodeId{static_cast<i32>(node)}};
+}
 
 /// Struct pages of preserved blocks become new: stamps are gone. Those that nobody ever wrote are new as they are.
 u64 wipe_preserved(Kernel& k, const PfnRange& part) {
@@ -52,11 +55,11 @@ bool scratch_comes_first(const Kernel& k) {
 void init_early(Kernel& k, PhysRange range) {
     const Geometry& g = geometry(k);
     u64 pages = 0;
-    for (const Zone& z : k.pages.zones) {
+    each_zone(std::as_const(k), [&](u32, const Zone& z) {
         const Pfn start = std::max(z.first_deferred, g.pfn_of(range.start));
         const Pfn end = std::min(z.end, end_pfn(g, range));
         if (start < end) pages += end - start;
-    }
+    });
     if (pages != 0) platform::charge(Work::kStructPages, pages);
 }
 
@@ -79,15 +82,22 @@ u64 release_deferred(Kernel& k, const PfnRange& free) {
 
 }  // namespace
 
-// Pages are counted over the zone's span, holes included.
+// Of each node the last zone. Pages are counted over its span, holes and other nodes' pages included.
 void defer_zones(Kernel& k) {
     if (!k.option(kOptionDeferredInit)) return;
     const u64 section = pages_per_section(geometry(k));
+    u32 last_node = kNodesMax;
     Zone* last = nullptr;
-    for (Zone& z : k.pages.zones)
-        if (exists(z)) last = &z;
-    if (last == nullptr) return;
-    last->first_deferred = std::min(last->end, Pfn{align_up(last->start.value + section, section)});
+    const auto defer = [&] {
+        if (last != nullptr)
+            last->first_deferred = std::min(last->end, Pfn{align_up(last->start.value + section, section)});
+    };
+    each_zone(k, [&](u32 node, Zone& z) {
+        if (node != last_node) defer();
+        last_node = node;
+        last = &z;
+    });
+    defer();
 }
 
 void init_preserved(Kernel& k, PhysRange block) {
@@ -103,9 +113,9 @@ void init_deferred(Kernel& k) {
     platform::at(Site::kBootDeferred);
     u64 initialised = 0;
     u64 freed = 0;
-    for (Zone& z : k.pages.zones) {
-        if (!has_deferred(z)) continue;
-        const PfnRange part = deferred_part(z);
+    each_zone(k, [&](u32 node, Zone& z) {
+        if (!has_deferred(z)) return;
+        const PfnRange part = deferred_part(k, node, z);
         z.first_deferred = z.end;
         if (!k.option(kOptionKhoDeferred)) initialised += wipe_preserved(k, part);
         memblock::FreeCursor cursor;
@@ -115,7 +125,7 @@ void init_deferred(Kernel& k) {
             initialised += fresh;
             freed += free.end - free.start;
         }
-    }
+    });
     platform::log(LogLevel::kInfo, Log::kDeferredInit, initialised, freed);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Where an allocation's block comes from: zones, migrate types, CMA (specs/boot.md §8, §9).
 //
-// Zones are tried Normal, DMA32, DMA; each gives all it can before the next is asked. Inside a zone:
+// Nodes are tried from the preferred one upwards and then from 0 on (ascending cyclic: there are no distances), on each
+// the zones Normal, DMA32, DMA; each gives all it can before the next is asked. Inside a zone:
 //   1. movable requests take CMA first while more than half of the zone's free pages are CMA, so that both are used up
 //      evenly, as upstream does it;
 //   2. the smallest block of the request's own type that fits;
@@ -39,7 +40,6 @@ std::optional<Pfn> take_largest_of_others(Kernel& k, Zone& z, u32 order, Migrate
 }
 
 std::optional<Pfn> take_from_zone(Kernel& k, Zone& z, u32 order, MigrateType type) {
-    if (!exists(z)) return std::nullopt;
     const bool movable = type == MigrateType::kMovable;
     std::optional<Pfn> p;
     if (movable && z.cma_free_pages > z.free_pages / 2) p = take_smallest(k, z, order, MigrateType::kCma);
@@ -49,14 +49,34 @@ std::optional<Pfn> take_from_zone(Kernel& k, Zone& z, u32 order, MigrateType typ
     return p;
 }
 
+/// The node that a request prefers: what it says, or where the CPU is.
+u32 preferred_node(const Kernel& k, u32 flags) {
+    const u32 asked = flags >> kAllocNodeShift;
+    return asked != 0 ? asked - 1 : k.numa.local;
+}
+
+std::optional<Pfn> take_from_node(Kernel& k, u32 node, u32 order, MigrateType type, bool dma) {
+    u32 zone = dma ? kZones - 1 : kZones;
+    while (zone-- > 0) {
+        if (!exists(zone_at(k, node, zone))) continue;
+        if (const auto p = take_from_zone(k, claim_zone(k, node, zone), order, type)) return p;
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Pfn> take_block(Kernel& k, u32 order, u32 flags) {
     if (order > geometry(k).max_order) return std::nullopt;
     const MigrateType type = (flags & kAllocMovable) != 0 ? MigrateType::kMovable : MigrateType::kUnmovable;
-    u32 zone = (flags & kAllocDma) != 0 ? kZones - 1 : kZones;
-    while (zone-- > 0)
-        if (const auto p = take_from_zone(k, k.pages.zones[zone], order, type)) return p;
+    const u64 nodes = online_nodes(k);
+    const u32 first = preferred_node(k, flags);
+    const u32 tried = (flags & kAllocThisNode) != 0 ? 1 : kNodesMax;
+    for (u32 i = 0; i < tried; ++i) {
+        const u32 node = (first + i) % kNodesMax;
+        if ((nodes >> node & 1) == 0) continue;
+        if (const auto p = take_from_node(k, node, order, type, (flags & kAllocDma) != 0)) return p;
+    }
     return std::nullopt;
 }
 

@@ -6,6 +6,7 @@
 // told apart by memblock, which stays. So the reserved pass only pays, and gives regions their nodes. A section that is
 // free as a whole is not even listed (buddy.cpp).
 #include <algorithm>
+#include <utility>
 
 #include "model/mm/memblock_handover.hpp"
 #include "model/mm/page_internal.hpp"
@@ -37,6 +38,7 @@ bool is_untouchable(Kernel& k, Pfn p, u64 pages) {
     const Geometry& g = geometry(k);
     const u64 section = pages_per_section(g);
     if (!is_aligned(p.value, section) || pages < section) return false;
+    if (section_of(k, p)->nid == kMixedNode) return false;
     const Zone& z = zone_of(k, p);
     return p >= z.start && p + section <= z.end && is_all_of_type(k, p, section, MigrateType::kMovable);
 }
@@ -73,11 +75,11 @@ void release_range(Kernel& k, PhysRange r) {
 u64 deferred_pages(Kernel& k, PhysRange r) {
     const Geometry& g = geometry(k);
     u64 sum = 0;
-    for (const Zone& z : k.pages.zones) {
+    each_zone(std::as_const(k), [&](u32, const Zone& z) {
         const Pfn start = std::max(z.first_deferred, g.pfn_of(r.start));
         const Pfn end = std::min(z.end, Pfn{div_round_up(r.end().value, g.page_size())});
         if (start < end) sum += end - start;
-    }
+    });
     return sum;
 }
 
@@ -112,7 +114,8 @@ void internal::release_pages(Kernel& k, Pfn p, Pfn end) {
 
 void free_all(Kernel& k) {
     BATON_ASSERT(k.pages.ready == 0 && k.pages.section_count != 0);
-    for (Zone& z : k.pages.zones) z.managed_pages = 0;
+    // Whatever was restored before is in no zone's count (specs/memblock.md §5).
+    each_zone(k, [](u32, Zone& z) { z.managed_pages = 0; });
     PageAllocatorTakesOver visitor{k};
     memblock::hand_over(k.memblock, visitor);
     platform::charge(Work::kStructPages, visitor.reserved_pages);

@@ -45,7 +45,7 @@ inline constexpr u64 kMemblockAccessible = 0;   // as a limit: up to current_lim
 inline constexpr u64 kMemblockNoLeakTrace = 1;  // the same; kmemleak does not exist here
 /// Nodes are 0 … kMemblockNodesMax - 1; any other number is "no node" to every operation, but is stored as given.
 /// Plain `add` and `reserve` store kNoNode where Linux stores MAX_NUMNODES.
-inline constexpr i32 kMemblockNodesMax = 64;
+inline constexpr i32 kMemblockNodesMax = kNodesMax;
 
 struct MemblockType {
     u64 cnt;

@@ -87,6 +87,15 @@ void add_section(Kernel& k, u64 index, NodeId nid) {
     if (!is_deferred(k, first_of_section(g, index))) platform::charge(Work::kStructPages, pages_per_section(g));
 }
 
+// A section that two nodes share has its memmap on the first one's memory.
+void enter_section(Kernel& k, u64 index, NodeId nid) {
+    const Geometry& g = geometry(k);
+    const Pfn start{index << (g.section_shift - g.page_shift)};
+    const MemSection* s = section_of(k, start);
+    if (s == nullptr) return add_section(k, index, nid);
+    if (k.numa.online != 0 && s->nid != nid.value) claim_section(k, start)->nid = kMixedNode;
+}
+
 void alloc_section_table(Kernel& k) {
     const Geometry& g = geometry(k);
     const Memblock& mb = k.memblock;
@@ -191,6 +200,7 @@ bool internal::is_noinit(const Kernel& k, Pfn p) {
 void init_memmap(Kernel& k) {
     const Geometry& g = geometry(k);
     const MemblockType& memory = k.memblock.memory;
+    init_nodes(k);
     alloc_section_table(k);
     k.pages.total_pages = 0;
     init_zones(k);
@@ -201,7 +211,7 @@ void init_memmap(Kernel& k) {
         const PhysRange range{r.base, r.size};
         const u64 last = section_index(g, g.pfn_of(r.end() - 1));
         for (u64 s = section_index(g, g.pfn_of(r.base)); s <= last; ++s) {
-            if (section_of(k, first_of_section(g, s)) == nullptr) add_section(k, s, {r.nid});
+            enter_section(k, s, {r.nid});
         }
         if (first_pfn(g, range) < end_pfn(g, range)) k.pages.total_pages += end_pfn(g, range) - first_pfn(g, range);
     }

@@ -53,7 +53,7 @@ struct FreeArea {
 
 struct Zone {
     Pfn start;
-    Pfn end;  // exclusive; start == end: the zone does not exist
+    Pfn end;             // exclusive; start == end: the zone does not exist
     Pfn first_deferred;  // until init_deferred: struct pages from here on are not initialised; `end` = all are
     u64 managed_pages;
     u64 free_pages;          // on the lists and in untouched sections
@@ -63,10 +63,17 @@ struct Zone {
     FreeArea areas[kOrdersMax];
 };
 
+/// What one node has of its own. With NUMA it lies in RAM of that node, if there was some.
+struct NodeData {
+    Zone zones[kZones];
+    u64 present_pages;  // of RAM, whoever holds them
+};
+
 /// Page-allocator state in the Kernel object.
 struct PageAllocator {
-    Zone zones[kZones];
-    PhysAddr sections;  // table of 32-byte MemSection, index = phys >> section_shift, less first_section
+    Zone zones[kZones];         // of a machine without NUMA
+    PhysAddr nodes[kNodesMax];  // NodeData of each node; 0 = not online. All 0 without NUMA
+    PhysAddr sections;          // table of 32-byte MemSection, index = phys >> section_shift, less first_section
     u64 first_section;
     u64 section_count;
     u64 total_pages;  // pages of RAM known to the memmap
@@ -80,20 +87,25 @@ enum class SectionState : u32 { kListed, kUntouched };
 struct MemSection {
     PhysAddr memmap;      // pages-per-section struct pages; 0 = no memory here
     PhysAddr pageblocks;  // one MigrateType byte a pageblock, then one bit a memmap page: set once it was cleared
-    i32 nid;
+    i32 nid;              // of all its pages, or kMixedNode: memblock says it page by page
     SectionState state;
     u64 memmap_pages;  // memmap pages in use: how much of the memmap was ever touched
 };
 static_assert(sizeof(MemSection) == 32);
+inline constexpr i32 kMixedNode = -2;
 
 enum AllocFlag : u32 {
     kAllocMovable = 1,  // may use CMA, so may lie inside scratch
     kAllocZero = 2,
-    kAllocDma = 4,        // zones DMA32 and DMA only
-    kAllocCompound = 8,   // a folio: head and tails
-    kAllocUser = 16,      // owned by userspace in the ownership map
-    kAllocUnfenced = 32,  // a small object, never from KFENCE's pool
+    kAllocDma = 4,              // zones DMA32 and DMA only
+    kAllocCompound = 8,         // a folio: head and tails
+    kAllocUser = 16,            // owned by userspace in the ownership map
+    kAllocUnfenced = 32,        // a small object, never from KFENCE's pool
+    kAllocThisNode = 1u << 23,  // no other node serves
 };
+/// As allocation flags: this node first. Without one the request is the boot CPU's node's.
+inline constexpr u32 kAllocNodeShift = 24;
+constexpr u32 alloc_on(NodeId nid) { return static_cast<u32>(nid.value + 1) << kAllocNodeShift; }
 
 namespace mm {
 
@@ -145,6 +157,19 @@ struct MemoryCounts {
     u64 cma_free_pages;
 };
 MemoryCounts counts(const Kernel& k);
+
+/// The node a page is on, as the page allocator knows it; 0 on a machine without NUMA.
+NodeId node_of(const Kernel& k, Pfn p);
+/// What a node's counters say, and what its pages say themselves (a walk over all of them).
+struct NodeCounts {
+    u64 present_pages;
+    u64 managed_pages;
+    u64 free_pages;
+    u64 seen_managed;  // pages of the node that are free or were handed out
+    u64 seen_free;
+};
+/// ENOENT for a node that is not online.
+Result<NodeCounts> node_counts(const Kernel& k, NodeId nid);
 
 /// Small objects: size classes 32 … 2048 bytes carved from single kernel pages, aligned to their class, or an object of
 /// KFENCE's pool (fence_pool.hpp), aligned to 8. Of the flags kAllocZero, kAllocDma and kAllocUnfenced count. ENOMEM;

@@ -47,9 +47,29 @@ constexpr bool is_tail(const Page& p) { return (p.next & 1) != 0 && (p.flags & k
 
 // --- zones (zones.cpp) --------------------------------------------------------------------------------------------
 
+/// Bit i = node i is online. Without NUMA there is one, number 0.
+inline u64 online_nodes(const Kernel& k) { return k.numa.online != 0 ? k.numa.online : 1; }
+/// Data of every node, from memblock, on the node itself if it has room.
+void init_nodes(Kernel& k);
 void init_zones(Kernel& k);
+const Zone& zone_at(const Kernel& k, u32 node, u32 zone);
+Zone& claim_zone(Kernel& k, u32 node, u32 zone);
 Zone& zone_of(Kernel& k, Pfn p);
 inline bool exists(const Zone& z) { return z.start != z.end; }
+/// Every zone that exists, node by node: f(node, zone).
+template <class F>
+void each_zone(const Kernel& k, F&& f) {
+    for (u32 node = 0; node < kNodesMax; ++node)
+        for (u32 i = 0; (online_nodes(k) >> node & 1) != 0 && i < kZones; ++i)
+            if (exists(zone_at(k, node, i))) f(node, zone_at(k, node, i));
+}
+/// The same, to be written.
+template <class F>
+void each_zone(Kernel& k, F&& f) {
+    for (u32 node = 0; node < kNodesMax; ++node)
+        for (u32 i = 0; (online_nodes(k) >> node & 1) != 0 && i < kZones; ++i)
+            if (exists(zone_at(k, node, i))) f(node, claim_zone(k, node, i));
+}
 /// Its struct page waits for init_deferred().
 inline bool is_deferred(Kernel& k, Pfn p) { return p >= zone_of(k, p).first_deferred && p < zone_of(k, p).end; }
 

@@ -11,6 +11,7 @@
 #include "scenarios/engine/parse.hpp"
 #include "scenarios/engine/quantity.hpp"
 #include "scenarios/engine/runner.hpp"
+#include "sim/node_map.hpp"
 
 namespace baton::scenarios {
 namespace {
@@ -111,7 +112,14 @@ std::vector<Cell> expand(const MachineMatrix& matrix) {
     };
     for (GeometryId arch : matrix.archs) {
         std::vector<Memory> memories;
-        for (u64 ram : matrix.ram_bytes) memories.push_back({ram, nullptr});
+        for (u64 ram : matrix.ram_bytes) {
+            std::shared_ptr<const sim::MachineMap> nodes;
+            if (!matrix.node_bytes.empty()) {
+                const Isa isa = geometry_of(arch).isa;
+                nodes = std::make_shared<const sim::MachineMap>(isa, sim::node_map(isa, matrix.node_bytes));
+            }
+            memories.push_back({ram, nodes});
+        }
         for (const auto& firmware : matrix.maps) {
             auto map = std::make_shared<const sim::MachineMap>(geometry_of(arch).isa, *firmware);
             memories.push_back({map->ram_bytes, map});

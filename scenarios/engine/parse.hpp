@@ -26,6 +26,10 @@ Parsed parse_text(std::string_view text, const std::string& file);
 MachineMatrix parse_machine(const Value& root, const std::string& folder, DiagnosticSink& sink);
 /// The `map` and `memory_map` keys of `machine`; a map that its architectures cannot have is reported.
 void parse_maps(Fields& fields, const std::string& folder, MachineMatrix& matrix);
+/// The `nodes` key of `machine`.
+void parse_nodes(Fields& fields, MachineMatrix& matrix);
+/// Whether kernels of the matrix would believe the nodes of a described machine.
+void check_node_rows(const sim::FirmwareMap& map, const MachineMatrix& matrix, Place place, DiagnosticSink& sink);
 std::vector<KernelSpec> parse_kernels(const Value& root, const std::string& folder, DiagnosticSink& sink);
 struct ParsedSteps {
     std::vector<Step> steps;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "scenarios/engine/limits.hpp"
 #include "scenarios/engine/parse.hpp"
@@ -11,7 +12,8 @@
 namespace baton::scenarios {
 namespace {
 
-constexpr std::string_view kMachineKeys[] = {"arch", "target", "ram", "map", "memory_map", "seed", "fill"};
+constexpr std::string_view kMachineKeys[] = {"arch", "target", "ram", "nodes", "map",
+                                               "memory_map", "seed",  "fill"};
 
 /// Adds a value of one dimension unless it is there already: a cell that runs twice shows nothing.
 template <class T>
@@ -71,6 +73,7 @@ MachineMatrix parse_machine(const Value& root, const std::string& folder, Diagno
     parse_maps(fields, folder, matrix);
     if (!fields.has("arch") && matrix.archs.empty()) matrix.archs = {GeometryId::kX86_64, GeometryId::kAArch64_4K};
 
+    parse_nodes(fields, matrix);
     for (const Value* v : fields.each("ram")) {
         if (const auto bytes = as_quantity(*v, "ram", false, sink)) {
             check_ram(*bytes, matrix, v->place, sink);
@@ -82,7 +85,11 @@ MachineMatrix parse_machine(const Value& root, const std::string& folder, Diagno
     for (const Value* v : fields.each("fill"))
         if (const auto byte = as_integer(*v, "fill", 0, 255, sink))
             add_once(matrix.fills, static_cast<u8>(*byte), *v, "fill", sink);
-    if (!fields.has("ram") && matrix.maps.empty()) matrix.ram_bytes = {512 * kMiB};
+    if (!fields.has("ram") && !matrix.node_bytes.empty()) {
+        matrix.ram_bytes = {std::accumulate(matrix.node_bytes.begin(), matrix.node_bytes.end(), u64{0})};
+        if (matrix.ram_bytes[0] != 0) check_ram(matrix.ram_bytes[0], matrix, fields.place("nodes"), sink);
+    }
+    if (matrix.ram_bytes.empty() && !fields.has("ram") && matrix.maps.empty()) matrix.ram_bytes = {512 * kMiB};
     if (!fields.has("seed")) matrix.seeds = {1};
     if (!fields.has("fill")) matrix.fills = {0};
     check_cells(matrix, fields.place(), sink);

@@ -14,12 +14,12 @@
 namespace baton::scenarios {
 namespace {
 
-constexpr std::string_view kRowForm = "[start, size, type], e.g. [\"1M\", \"511M\", \"ram\"]";
+constexpr std::string_view kRowForm = "[start, size, type], e.g. [\"1M\", \"511M\", \"ram\"], or with a node";
 
 using Map = std::shared_ptr<const sim::FirmwareMap>;
 
 std::optional<sim::MapLine> parse_row(const Value& row, DiagnosticSink& sink) {
-    if (row.type != Value::Type::kArray || row.items.size() != 3) {
+    if (row.type != Value::Type::kArray || (row.items.size() != 3 && row.items.size() != 4)) {
         sink.add(row.place, fmt::format("\"memory_map\" holds {}", row.type_name()), std::string(kRowForm));
         return {};
     }
@@ -33,7 +33,35 @@ std::optional<sim::MapLine> parse_row(const Value& row, DiagnosticSink& sink) {
                  "\"ram\", \"reserved\", \"acpi\", \"nvs\", \"unusable\", \"pmem\" or \"type N\"");
         return {};
     }
-    return sim::MapLine{row.place.line, row.place.col, {{*start}, *size, number, 0}};
+    u64 node = 0;
+    if (row.items.size() == 4) {
+        if (number != static_cast<u32>(MemoryType::kRam)) {
+            sink.add(row.items[3].place, fmt::format("memory of type \"{}\" is on no node", *type), "only \"ram\" is");
+            return {};
+        }
+        const auto given = as_integer(row.items[3], "memory_map", 0, kNodesMax - 1, sink);
+        if (!given) return {};
+        node = *given;
+    }
+    return sim::MapLine{row.place.line, row.place.col, {{*start}, *size, number, static_cast<u32>(node)}};
+}
+
+/// How many nodes the rows name: 0, or one more than the largest. All RAM has a node, or none has.
+std::optional<u32> count_nodes(const Value& value, DiagnosticSink& sink) {
+    const Value* with = nullptr;
+    const Value* without = nullptr;
+    u32 nodes = 0;
+    for (const Value& row : value.items) {
+        if (row.items.size() == 4) {
+            with = &row;
+            nodes = std::max(nodes, static_cast<u32>(row.items[3].integer) + 1);
+        } else if (sim::memory_type_of(row.items[2].text) == static_cast<u32>(MemoryType::kRam)) {
+            without = &row;
+        }
+    }
+    if (with == nullptr || without == nullptr) return nodes;
+    sink.add(without->place, "this RAM is on no node, while other RAM is", "[start, size, \"ram\", node]");
+    return {};
 }
 
 Map parse_inline(const Value& value, DiagnosticSink& sink) {
@@ -51,9 +79,12 @@ Map parse_inline(const Value& value, DiagnosticSink& sink) {
             good = false;
     }
     if (!good) return nullptr;
+    const auto nodes = count_nodes(value, sink);
+    if (!nodes) return nullptr;
     sim::FirmwareMap map{.name = "memory_map", .isa = {}, .entries = {}, .reserved = {}, .device_tree = {}};
     try {
         map.entries = sim::checked_entries("memory_map", std::move(lines));
+        map.nodes = *nodes;
     } catch (const sim::InputError& e) {
         sink.add({e.line, e.col}, e.what(), e.hint);
         return nullptr;
@@ -143,7 +174,7 @@ void adopt_captured_machine(const Value& root, Scenario& scenario, DiagnosticSin
             sink.add(step->place,
                      fmt::format("the capture {} is of an {} kernel", capture->name, geometry_of(captured).name),
                      fmt::format("drop arch = \"{}\"", geometry_of(arch).name));
-    if (says("ram") || says("map") || says("memory_map") || !sink.empty()) return;
+    if (says("ram") || says("nodes") || says("map") || says("memory_map") || !sink.empty()) return;
     try {
         matrix.maps = {std::make_shared<const sim::FirmwareMap>(sim::read_map_file(capture->folder))};
         matrix.ram_bytes.clear();
@@ -179,7 +210,9 @@ void parse_maps(Fields& fields, const std::string& folder, MachineMatrix& matrix
             if (std::ranges::count(matrix.archs, arch) == 0) matrix.archs.push_back(arch);
         }
     for (Placed& p : maps) {
+        const std::size_t before = sink.count();
         check_map(p.map, matrix, p.place, sink);
+        if (sink.count() == before) check_node_rows(*p.map, matrix, p.place, sink);
         matrix.maps.push_back(std::move(p.map));
     }
 }

@@ -149,6 +149,12 @@ private:
     void expect_image(const step::Expect& a);
     void expect_kernel(const step::Expect& a);
     void expect_log(const step::Expect& a);
+
+    // play_nodes.cpp
+    static bool asks_for_nodes(const step::Expect& a);
+    void expect_node(const step::Expect& a, const Region& r);
+    void expect_nodes(const step::Expect& a);
+    void expect_node_counts(bool wanted, u64 online);
     bool logged(std::string_view text) const;
     template <class T>
     void expect_equal(const std::optional<T>& wanted, const T& got, std::string_view what);

@@ -117,6 +117,7 @@ void Play::expect_region(const step::Expect& a) {
             finding(*step_, fmt::format("{} is intact", r->name), "expected a change");
     }
     if (a.reserved || a.free || a.order || a.tails || a.refcount) expect_pages(a, *r);
+    if (a.node) expect_node(a, *r);
 }
 
 void Play::expect_image(const step::Expect& a) {
@@ -168,6 +169,7 @@ void Play::expect_kernel(const step::Expect& a) {
             finding(*step_, fmt::format("incoming blocks have orders {}", got),
                     fmt::format("expected {}", fmt::join(a.incoming_orders, " ")));
     }
+    expect_nodes(a);
     if (a.kexec_count) {
         const auto s = ask(Query::kKexecMetadata);
         if (s) expect_equal(a.kexec_count, s->values[0], "kexec_count");
@@ -192,9 +194,10 @@ void Play::expect_kernel(const step::Expect& a) {
 void Play::play(const step::Expect& a) {
     const bool needs_kernel = !a.region.empty() || a.kho_boot || a.kho_enabled || a.finalised || a.scratch_count ||
                               a.preserved_blocks || a.preserved_pages || a.generation || a.captured ||
-                              a.initrd_intact || a.kexec_count || a.image_moved || a.image_in_scratch;
-    const bool content_only =
-        !a.region.empty() && a.intact && !a.reserved && !a.free && !a.order && !a.tails && !a.refcount;
+                              a.initrd_intact || a.kexec_count || a.image_moved || a.image_in_scratch ||
+                              asks_for_nodes(a);
+    const bool content_only = !a.region.empty() && a.intact && !a.reserved && !a.free && !a.order && !a.tails &&
+                              !a.refcount && !a.node;
     if (needs_kernel && !content_only && (dead_ || !machine().waiting())) {
         finding(*step_, dead_ ? "no kernel is left to ask" : "a kernel at a break cannot be asked",
                 "region with intact, log and no_log need no kernel");

@@ -36,7 +36,8 @@ void Play::play(const step::Alloc& a) {
     const u64 pages = folio ? a.order.pages() : a.pages;
     for (u64 i = 0; i < a.count; ++i) {
         const auto reply = send(Op::kAlloc, {static_cast<u64>(folio ? AllocKind::kFolio : AllocKind::kPages),
-                                             folio ? a.order.value : a.pages});
+                                             folio ? a.order.value : a.pages, a.node ? *a.node + u64{1} : 0,
+                                             u64{a.this_node}});
         if (!reply) break;
         r.blocks.push_back({{reply->values[0]}, pages});
     }

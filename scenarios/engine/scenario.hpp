@@ -45,6 +45,7 @@ struct MachineMatrix {
     std::vector<GeometryId> archs;
     std::vector<Target> targets;
     std::vector<u64> ram_bytes;                                 // built-in machines
+    std::vector<u64> node_bytes;                                // whose RAM these nodes have; empty: no NUMA
     std::vector<std::shared_ptr<const sim::FirmwareMap>> maps;  // or described ones
     std::vector<u64> seeds;
     std::vector<u8> fills;  // byte that fills RAM before power-on
@@ -155,6 +156,8 @@ struct Alloc {
     Order order;
     u64 pages = 0;
     u64 count = 1;
+    std::optional<u32> node;  // to be tried first
+    bool this_node = false;   // and no other
 };
 /// A vmalloc area: `pages` pages in runs of 2^order.
 struct Vmalloc {
@@ -232,6 +235,7 @@ struct Expect {
     std::optional<Order> order;        // of every block's head page
     std::optional<bool> tails;         // every page of a block but the first is a tail page of it
     std::optional<u64> refcount;       // of every block's head page
+    std::optional<u64> node;           // every page is on it
     // of the running kernel
     std::optional<bool> kho_boot;
     std::optional<bool> kho_enabled;
@@ -241,6 +245,10 @@ struct Expect {
     std::optional<u64> preserved_pages;
     std::optional<u64> incoming_blocks;  // in the tracker that was handed over
     std::vector<u32> incoming_orders;    // of these, in the order of the tracker; empty: not asked
+    std::vector<u32> nodes;              // NUMA nodes that are online; empty: not asked
+    std::vector<u32> memory_nodes;       // of these, those with memory
+    std::optional<bool> node_counts;     // every node counts as free and managed what its pages say
+    std::vector<u32> scratch_nodes;      // nodes of the scratch areas from the third on
     std::optional<u64> kexec_count;      // kexecs before this kernel, as the handover tells (kho-v3)
     std::optional<Generation> generation;
     std::optional<bool> captured;       // what the capture it was booted from expects of it holds

@@ -16,6 +16,7 @@ constexpr StepKey kRegionKeys[] = {
     {"order", "integer", "the head page of every block has this order"},
     {"tails", "bool", "the other pages of every block are its tail pages"},
     {"refcount", "integer", "of the head page of every block"},
+    {"node", "integer", "every page is on this NUMA node"},
 };
 
 constexpr StepKey kKernelKeys[] = {
@@ -27,6 +28,10 @@ constexpr StepKey kKernelKeys[] = {
     {"preserved_pages", "integer", "pages they cover"},
     {"incoming_blocks", "integer", "blocks it was handed"},
     {"incoming_orders", "integer or array", "their orders, in the order of the tracker"},
+    {"nodes", "integer or array", "the NUMA nodes it knows"},
+    {"memory_nodes", "integer or array", "of these, those with memory"},
+    {"node_counts", "bool", "every node counts as free and managed what its pages tell"},
+    {"scratch_nodes", "integer or array", "on which nodes its scratch areas lie, from the third on"},
     {"kexec_count", "integer", "kexecs before it, as its handover tells (kho-v3)"},
     {"generation", "name", "its generation (`baton list --generations`)"},
     {"captured", "bool", "what the capture it was booted from expects of it holds, block by block"},
@@ -58,6 +63,16 @@ step::Action parse_expect(Fields& fields, const StepContext&) {
     for (const Value* value : fields.each("incoming_orders"))
         if (const auto order = as_integer(*value, "incoming_orders", 0, kOrderMax, fields.sink()))
             e.incoming_orders.push_back(static_cast<u32>(*order));
+    const auto numbers = [&fields](std::string_view key, std::vector<u32>& out) {
+        for (const Value* value : fields.each(key))
+            if (const auto node = as_integer(*value, key, 0, kNodesMax - 1, fields.sink()))
+                out.push_back(static_cast<u32>(*node));
+    };
+    e.node = fields.integer("node", 0, kNodesMax - 1);
+    numbers("nodes", e.nodes);
+    numbers("memory_nodes", e.memory_nodes);
+    e.node_counts = fields.boolean("node_counts");
+    numbers("scratch_nodes", e.scratch_nodes);
     e.kexec_count = fields.integer("kexec_count", 0, kCountMax);
     static const std::vector<std::string_view> kNames = names_of(kGenerations);
     if (const auto chosen = fields.choice("generation", {"generation", kNames}))

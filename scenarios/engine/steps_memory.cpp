@@ -16,6 +16,10 @@ step::Action parse_alloc(Fields& fields, const StepContext&) {
     }
     alloc.order = Order{static_cast<u32>(fields.integer("order", 0, kOrderMax).value_or(0))};
     alloc.count = fields.integer("count", 1, kCountMax).value_or(1);
+    if (const auto node = fields.integer("node", 0, kNodesMax - 1)) alloc.node = static_cast<u32>(*node);
+    alloc.this_node = fields.boolean("this_node").value_or(false);
+    if (fields.has("this_node") && !fields.has("node"))
+        fields.error("this_node", "\"this_node\" is about a node, and none is named", "add \"node\"");
     return alloc;
 }
 step::Action parse_vmalloc(Fields& fields, const StepContext&) {
@@ -40,7 +44,9 @@ std::span<const StepKind> memory_steps() {
          {{"region", "name", "a new name", true},
           {"order", "integer", "folios of 2^order pages, or"},
           {"pages", "integer", "runs of this many pages"},
-          {"count", "integer", "how many blocks; 1"}},
+          {"count", "integer", "how many blocks; 1"},
+          {"node", "integer", "NUMA node to be tried first; the CPU's"},
+          {"this_node", "bool", "no other node serves"}},
          parse_alloc},
         {"vmalloc",
          StepActor::kCommand,

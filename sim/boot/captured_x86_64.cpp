@@ -82,6 +82,7 @@ LoadedBoot enter_captured_x86_64(CapturedJob& job, std::optional<std::string_vie
     params.header.ramdisk_size = low(initrd.size);
     params.ext_ramdisk_size = high(initrd.size);
     params.header.setup_data = place_setup_data(job).value;
+    put_acpi_tables(job.memory, job.map, params);
     put(job.memory, "zero page", page, {reinterpret_cast<const u8*>(&params), sizeof(params)});
     const PhysRange needed[] = {kernel, {page, kFrameSize}, {line, boot::kCommandLineSizeMax + 1}};
     const EntryTables tables = place_tables(job, needed);

@@ -60,26 +60,29 @@ private:
 };
 
 void put_memory(TreeWriter& tree, const MachineMap& map) {
-    const bool numa = std::ranges::any_of(map.entries, [](const MemoryMapEntry& e) { return e.nid != 0; });
     for (const MemoryMapEntry& e : map.entries) {
         if (e.type != static_cast<u32>(MemoryType::kRam)) continue;
         tree.begin(fmt::format("memory@{:x}", e.start.value));
         tree.string("device_type", "memory");
         tree.range("reg", {e.start, e.size});
-        if (numa) tree.cell("numa-node-id", e.nid);
+        if (map.nodes != 0) tree.cell("numa-node-id", e.nid);
         tree.end();
     }
 }
 
-void put_cpus(TreeWriter& tree) {
+// One a node, so that nodes without memory are there too.
+void put_cpus(TreeWriter& tree, u32 nodes) {
     tree.begin("cpus");
     tree.cell("#address-cells", 1);
     tree.cell("#size-cells", 0);
-    tree.begin("cpu@0");
-    tree.string("device_type", "cpu");
-    tree.string("compatible", "arm,cortex-a57");
-    tree.cell("reg", 0);
-    tree.end();
+    for (u32 i = 0; i < std::max(nodes, 1u); ++i) {
+        tree.begin(fmt::format("cpu@{:x}", i));
+        tree.string("device_type", "cpu");
+        tree.string("compatible", "arm,cortex-a57");
+        tree.cell("reg", i);
+        if (nodes != 0) tree.cell("numa-node-id", i);
+        tree.end();
+    }
     tree.end();
 }
 
@@ -128,7 +131,7 @@ std::vector<u8> made_tree(const MachineMap& map, const Chosen& chosen) {
     tree.string("compatible", "linux,dummy-virt");
     tree.string("model", "Baton");
     put_memory(tree, map);
-    put_cpus(tree);
+    put_cpus(tree, map.nodes);
     put_board(tree);
     tree.begin("chosen");
     tree.string("stdout-path", "/pl011@9000000");

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "sim/boot/placement.hpp"
+#include "sim/node_map.hpp"
 
 namespace baton::sim::boot_loader {
 namespace {
@@ -70,6 +71,12 @@ boot::BootParams zero_page(const ImageFile& image, const MachineMap& map) {
     return params;
 }
 
+void put_acpi_tables(PhysicalMemory& memory, const MachineMap& map, boot::BootParams& params) {
+    if (map.acpi_tables.empty()) return;
+    put(memory, "ACPI tables", map.acpi_tables.start, acpi_tables(map));
+    params.acpi_rsdp = map.acpi_tables.start.value;
+}
+
 u64 entry_tables_bytes(std::span<const u64> gigabytes) {
     u64 tables = 1 + gigabytes.size();
     for (u64 i = 0; i < gigabytes.size(); i += run_length(gigabytes, i)) ++tables;
@@ -116,6 +123,7 @@ LoadedBoot load_x86_64(const Job& job) {
     params.header.cmd_line_ptr = static_cast<u32>(line_at.value);
     params.header.ramdisk_image = static_cast<u32>(initrd.start.value);
     params.header.ramdisk_size = static_cast<u32>(initrd.size);
+    put_acpi_tables(job.memory, job.map, params);
     put(job.memory, "zero page", data, bytes_of(params));
 
     std::array<u8, boot::kCommandLineSizeMax + 1> line{};

@@ -34,6 +34,9 @@ PhysRange place_initrd(const Room& room, u64 size, u64 page_bytes, PhysAddr floo
 /// A zero page with the image's own setup header and the firmware's map; nothing else is filled in.
 boot::BootParams zero_page(const ImageFile& image, const MachineMap& map);
 
+/// Writes what tells a kernel of the machine's nodes, if it has any, and says in the zero page where.
+void put_acpi_tables(PhysicalMemory& memory, const MachineMap& map, boot::BootParams& params);
+
 /// How many bytes the tables take for an identity map of these gigabytes (ascending, each once) and a GDT.
 u64 entry_tables_bytes(std::span<const u64> gigabytes);
 /// Writes them from `at` on: root, then a second-level table and its leaf tables a 512 GiB; the GDT last.

@@ -7,7 +7,9 @@
 //
 //   arch                    "x86_64" or "aarch64"
 //   generation              of the kernel that wrote it; may be missing
-//   ram_base, mem_mb        the machine; memory_map [[start, size, type]]: what the next kernel is told. May be missing
+//   ram_base, mem_mb        the machine
+//   memory_map              [[start, size, type]], of RAM of a machine with NUMA [start, size, type, node], and `nodes`,
+//                           how many there are: what the next kernel is told. May be missing
 //   boot                    where the pieces of the boot protocol lie: boot_params, setup_data, cmdline, dtb_addr
 //                           (addresses), initrd and kernel ([start, size]), dtb (a file, AArch64). All may be missing
 //   kho_fdt, kho_fdt_size, scratch, scratch_len    what the boot protocol hands over; the size is the kernel's page
@@ -47,6 +49,7 @@ struct CaptureSegment {
 struct CaptureMapEntry {
     PhysRange range;
     std::string type;  // "ram", "reserved", …
+    u32 node = 0;
 };
 
 struct CaptureBoot {
@@ -72,6 +75,7 @@ struct Capture {
     PhysAddr ram_base;
     u64 ram_bytes = 0;  // 0: not stated
     std::vector<CaptureMapEntry> memory_map;
+    u32 nodes = 0;  // NUMA nodes of the machine; 0: none are told of
     CaptureBoot boot;
     PhysAddr fdt;
     u64 fdt_size = 0;  // bytes; the page size of the kernel that wrote it

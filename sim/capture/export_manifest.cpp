@@ -75,8 +75,12 @@ std::string manifest_text(const HandoverToExport& h, const ExportPlan& plan) {
                       {"ram_base", hex(x86 ? PhysAddr{} : h.map.ram.front().start)},
                       {"mem_mb", machine_mib(h.map)}};
     m["memory_map"] = ordered_json::array();
-    for (const MemoryMapEntry& e : h.map.entries)
-        m["memory_map"].push_back({hex(e.start), hex(e.size), memory_type_name(e.type)});
+    for (const MemoryMapEntry& e : h.map.entries) {
+        ordered_json row = {hex(e.start), hex(e.size), memory_type_name(e.type)};
+        if (h.map.nodes != 0 && e.type == static_cast<u32>(MemoryType::kRam)) row.push_back(e.nid);
+        m["memory_map"].push_back(std::move(row));
+    }
+    if (h.map.nodes != 0) m["nodes"] = h.map.nodes;
     m["boot"] = boot_json(h, plan);
     m["kho_fdt"] = hex(h.boot.fdt);
     m["kho_fdt_size"] = h.boot.fdt_size;

@@ -167,13 +167,17 @@ void read_map(const Reader& r, const JsonNode& root, Capture& out) {
     if (list == nullptr) return;
     std::vector<Placed> placed;
     for (const JsonNode& n : list->children) {
-        r.require_array(n, 3, "an entry of the memory map", "[start, size, \"ram\"]");
+        const bool on_node = n.is(Kind::kArray) && n.children.size() == 4;
+        r.require_array(n, on_node ? 4 : 3, "an entry of the memory map", "[start, size, \"ram\"], or with a node");
         r.require(n.children[2], Kind::kString, "the type of an entry");
         const PhysRange range = r.range(n.children[0], n.children[1], "the entry");
         placed.push_back({range, &n, "the entry"});
-        out.memory_map.push_back({range, n.children[2].text});
+        const u64 node = on_node ? r.number(n.children[3], "the node of an entry", kNodesMax - 1) : 0;
+        if (on_node) out.nodes = std::max(out.nodes, static_cast<u32>(node) + 1);
+        out.memory_map.push_back({range, n.children[2].text, static_cast<u32>(node)});
     }
     require_disjoint(r, placed);
+    out.nodes = std::max(out.nodes, static_cast<u32>(r.optional_number(root, "nodes", kNodesMax).value_or(0)));
     std::ranges::sort(out.memory_map, {}, [](const CaptureMapEntry& e) { return e.range.start; });
 }
 

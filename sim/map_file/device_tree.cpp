@@ -9,6 +9,7 @@
 #include <libfdt.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "sim/map_file/forms.hpp"
 
@@ -41,6 +42,8 @@ public:
         }
         if (lines.empty()) wrong("no memory node", "one has device_type = \"memory\" and reg");
         map.entries = checked_entries(name_, std::move(lines));
+        if (nodes_ != 0) count_cpu_nodes();
+        map.nodes = nodes_;
         forget_last_boot();
         listed();
         map.reserved = joined();
@@ -98,11 +101,29 @@ private:
                 {{number(cells + i, address_cells_, node)}, number(cells + i + address_cells_, size_cells_, node)});
         return out;
     }
-    void memory(int node, std::vector<MapLine>& lines) const {
-        const bool usable = fdt_getprop(tree_.data(), node, "linux,usable-memory", nullptr) != nullptr;
+    // numa-node-id of memory or a CPU, which then is a node of the machine.
+    std::optional<u32> node_id(int node) {
         int length = 0;
         const void* nid = fdt_getprop(tree_.data(), node, "numa-node-id", &length);
-        const u32 id = nid != nullptr && length == sizeof(fdt32_t) ? fdt32_ld(static_cast<const fdt32_t*>(nid)) : 0;
+        if (nid == nullptr || length != sizeof(fdt32_t)) return std::nullopt;
+        const u32 id = fdt32_ld(static_cast<const fdt32_t*>(nid));
+        if (id >= kNodesMax)
+            wrong(fmt::format("/{}: node {} is none", fdt_get_name(tree_.data(), node, nullptr), id),
+                  fmt::format("nodes are 0 to {}", kNodesMax - 1));
+        nodes_ = std::max(nodes_, id + 1);
+        return id;
+    }
+    void count_cpu_nodes() {
+        const int cpus = fdt_path_offset(tree_.data(), "/cpus");
+        int node = 0;
+        if (cpus < 0) return;
+        fdt_for_each_subnode(node, tree_.data(), cpus) {
+            if (text(node, "device_type") == "cpu") node_id(node);
+        }
+    }
+    void memory(int node, std::vector<MapLine>& lines) {
+        const bool usable = fdt_getprop(tree_.data(), node, "linux,usable-memory", nullptr) != nullptr;
+        const u32 id = node_id(node).value_or(0);
         for (const PhysRange& r : ranges(node, usable ? "linux,usable-memory" : "reg"))
             if (!r.empty()) lines.push_back({0, 0, {r.start, r.size, static_cast<u32>(MemoryType::kRam), id}});
     }
@@ -159,6 +180,7 @@ private:
     u32 address_cells_ = 1;
     u32 size_cells_ = 1;
     std::vector<PhysRange> reserved_;
+    u32 nodes_ = 0;
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ FirmwareMap manifest_map(const Capture& capture, const std::string& name) {
         if (type == 0)
             throw InputError(name, fmt::format("memory_map: \"{}\" is no type of memory", e.type),
                              "ram, reserved, acpi, nvs, unusable, pmem, or type N");
-        lines.push_back({0, 0, {e.range.start, e.range.size, type, 0}});
+        lines.push_back({0, 0, {e.range.start, e.range.size, type, e.node}});
     }
     // A manifest without a map still says how large the machine was.
     if (lines.empty())
@@ -22,6 +22,7 @@ FirmwareMap manifest_map(const Capture& capture, const std::string& name) {
             lines.push_back({0, 0, {r.start, r.size, static_cast<u32>(MemoryType::kRam), 0}});
     FirmwareMap map{.name = name, .isa = capture.isa, .entries = {}, .reserved = {}, .device_tree = {}};
     map.entries = checked_entries(name, std::move(lines));
+    map.nodes = capture.nodes;
     return map;
 }
 

@@ -22,7 +22,9 @@ public:
         : memory_(memory), k_(k), owners_(owners), g_(geometry_of(static_cast<GeometryId>(k.config.geometry))) {}
 
     PageCensus take() {
-        for (u32 z = 0; z < kZones; ++z) free_lists(z);
+        find_zones();
+        memory_regions_ = regions(k_.memblock.memory);
+        for (ZoneCount& z : zones_) free_lists(z);
         untouched_sections();
         u64 twice = 0;
         if (!free_.settle(twice)) fault("page {:#x} is in two free blocks", address(twice));
@@ -67,26 +69,67 @@ private:
         const u8* type = at<u8>(s.pageblocks + (pfn % section_pages() >> g_.pageblock_order));
         return type == nullptr ? 0xff : *type;
     }
-    u32 zone_of(u64 pfn) const {
-        u32 last = kZones;
-        for (u32 z = 0; z < kZones; ++z) {
-            const Zone& zone = k_.pages.zones[z];
-            if (zone.start == zone.end) continue;
-            last = z;
-            if (pfn < zone.end.value) break;
+
+    // --- nodes and zones ---
+
+    /// A zone that exists, and what is found to be in it.
+    struct ZoneCount {
+        u32 node;
+        u32 number;
+        const Zone* zone;
+        u64 free = 0;
+        u64 cma = 0;
+        u64 in_use = 0;
+        u64 untouched = 0;
+    };
+
+    void find_zones() {
+        for (u32 node = 0; node < kNodesMax; ++node) {
+            const bool online = k_.numa.online == 0 ? node == 0 : (k_.numa.online >> node & 1) != 0;
+            if (!online) continue;
+            const auto* data = k_.numa.online == 0 ? nullptr : at<NodeData>(k_.pages.nodes[node]);
+            if (k_.numa.online != 0 && data == nullptr) {
+                fault("node {} has its data outside of RAM", node);
+                continue;
+            }
+            const Zone* zones = data == nullptr ? k_.pages.zones : data->zones;
+            for (u32 i = 0; i < kZones; ++i)
+                if (zones[i].start != zones[i].end) zones_.push_back({.node = node, .number = i, .zone = &zones[i]});
+        }
+    }
+    static std::string name_of(const ZoneCount& z, const Kernel& k) {
+        return k.numa.online == 0 ? fmt::format("zone {}", z.number)
+                                  : fmt::format("zone {} of node {}", z.number, z.node);
+    }
+    u32 node_of(u64 pfn) const {
+        if (k_.numa.online == 0) return 0;
+        const MemSection* s = section_of(pfn);
+        if (s != nullptr && s->nid >= 0) return static_cast<u32>(s->nid);
+        u32 node = 0;  // a hole is of the node below it
+        for (const MemblockRegion& r : memory_regions_)
+            if (r.base.value <= address(pfn)) node = static_cast<u32>(r.nid);
+        return node;
+    }
+    /// Pages beyond a node's last zone are of that.
+    ZoneCount* zone_of(u64 pfn) {
+        const u32 node = node_of(pfn);
+        ZoneCount* last = nullptr;
+        for (ZoneCount& z : zones_) {
+            if (z.node != node) continue;
+            last = &z;
+            if (pfn < z.zone->end.value) break;
         }
         return last;
     }
 
     // --- what is free ---
 
-    void free_lists(u32 z) {
-        const Zone& zone = k_.pages.zones[z];
+    void free_lists(ZoneCount& z) {
         for (u32 order = 0; order <= g_.max_order; ++order)
             for (u32 type = 0; type < kMigrateTypes; ++type) {
-                const u64 listed = free_list(zone, order, type);
-                free_in_zone_[z] += listed << order;
-                if (type == static_cast<u32>(MigrateType::kCma)) cma_in_zone_[z] += listed << order;
+                const u64 listed = free_list(*z.zone, order, type);
+                z.free += listed << order;
+                if (type == static_cast<u32>(MigrateType::kCma)) z.cma += listed << order;
             }
     }
 
@@ -121,21 +164,21 @@ private:
     }
 
     void untouched_sections() {
-        u64 untouched[kZones] = {};
         if (k_.pages.section_count > kSectionsMax) return fault("a table of {} sections", k_.pages.section_count);
         for (u64 i = 0; i < k_.pages.section_count; ++i) {
             const u64 first = (k_.pages.first_section + i) * section_pages();
             const MemSection* s = section_of(first);
-            const u32 z = zone_of(first);
-            if (s == nullptr || s->state != SectionState::kUntouched || z == kZones) continue;
+            if (s == nullptr || s->state != SectionState::kUntouched) continue;
+            ZoneCount* z = zone_of(first);
+            if (z == nullptr) continue;
             free_.add({first, first + section_pages()});
-            free_in_zone_[z] += section_pages();
-            ++untouched[z];
+            z->free += section_pages();
+            ++z->untouched;
         }
-        for (u32 z = 0; z < kZones; ++z)
-            if (untouched[z] != k_.pages.zones[z].untouched_sections)
-                fault("zone {} has {} untouched sections, its count says {}", z, untouched[z],
-                      k_.pages.zones[z].untouched_sections);
+        for (const ZoneCount& z : zones_)
+            if (z.untouched != z.zone->untouched_sections)
+                fault("{} has {} untouched sections, its count says {}", name_of(z, k_), z.untouched,
+                      z.zone->untouched_sections);
     }
 
     // --- what memblock says ---
@@ -159,7 +202,7 @@ private:
     }
 
     void memory_regions() {
-        for (const MemblockRegion& r : regions(k_.memblock.memory)) {
+        for (const MemblockRegion& r : memory_regions_) {
             const u64 first = div_round_up(r.base.value, g_.page_size());
             const u64 end = r.end().value >> g_.page_shift;
             for (u64 p = first; p < end;) {
@@ -239,7 +282,7 @@ private:
             ++out_.by_site[page.site - 1];
         // Restored before free_all counted: no zone manages it.
         if (page.site == static_cast<u32>(AllocSite::kIncomingFdt) + 1) return;
-        if (const u32 z = zone_of(pfn); z != kZones) ++in_use_in_zone_[z];
+        if (ZoneCount* z = zone_of(pfn)) ++z->in_use;
     }
 
     static std::string_view holder(const Page& page) {
@@ -250,15 +293,14 @@ private:
     // --- do they agree ---
 
     void sums() {
-        for (u32 z = 0; z < kZones; ++z) {
-            const Zone& zone = k_.pages.zones[z];
-            if (zone.free_pages != free_in_zone_[z])
-                fault("zone {} says {} pages are free, {} are", z, zone.free_pages, free_in_zone_[z]);
-            if (zone.cma_free_pages != cma_in_zone_[z])
-                fault("zone {} says {} pages of CMA are free, {} are", z, zone.cma_free_pages, cma_in_zone_[z]);
-            if (zone.managed_pages != free_in_zone_[z] + in_use_in_zone_[z])
-                fault("zone {} manages {} pages, but {} are free and {} in use", z, zone.managed_pages,
-                      free_in_zone_[z], in_use_in_zone_[z]);
+        for (const ZoneCount& z : zones_) {
+            if (z.zone->free_pages != z.free)
+                fault("{} says {} pages are free, {} are", name_of(z, k_), z.zone->free_pages, z.free);
+            if (z.zone->cma_free_pages != z.cma)
+                fault("{} says {} pages of CMA are free, {} are", name_of(z, k_), z.zone->cma_free_pages, z.cma);
+            if (z.zone->managed_pages != z.free + z.in_use)
+                fault("{} manages {} pages, but {} are free and {} in use", name_of(z, k_), z.zone->managed_pages,
+                      z.free, z.in_use);
         }
         if (free_.pages() != out_.free)
             fault("{} free pages are no memory", free_.pages() - std::min(free_.pages(), out_.free));
@@ -281,9 +323,8 @@ private:
     PageSpans free_;
     PageSpans reserved_;
     PageSpans handed_over_;
-    u64 free_in_zone_[kZones] = {};
-    u64 cma_in_zone_[kZones] = {};
-    u64 in_use_in_zone_[kZones] = {};
+    std::vector<ZoneCount> zones_;
+    std::span<const MemblockRegion> memory_regions_;
 };
 
 }  // namespace

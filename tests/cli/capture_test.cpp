@@ -50,6 +50,30 @@ TEST_CASE("export: a hop of a scenario becomes a capture that boots, natively an
     }
 }
 
+TEST_CASE("export: a capture of a machine with nodes has its nodes") {
+    const TemporaryFolder folder;
+    const std::string expect = "nodes = [0, 1, 2]\nmemory_nodes = [0, 1]\nscratch_nodes = [0, 1]\nnode = 1\n";
+    for (const char* arch : {"x86_64", "aarch64"}) {
+        CAPTURE(arch);
+        const std::string out = folder.path(arch);
+        const std::string five = kSource + "/scenarios/library/numa/five_hops.toml";
+        REQUIRE(run_baton(fmt::format("export {} --arch {} --hop 1 --out {}", five, arch, out)).exit == 0);
+        const json manifest = json::parse(folder.read(std::string(arch) + "/manifest.json"));
+        CHECK(manifest.at("nodes") == 3);
+        const json last = manifest.at("memory_map").back();
+        CHECK(last.at(3) == 1);
+        const std::string scenario = folder.write(
+            "r.toml", "title = 't'\n[kernel.k]\ngeneration = '7.1'\ncmdline = 'reserve_mem=4M:4M:oops'\n[[step]]\ndo = "
+                      "'boot'\nkernel = 'k'\ncapture = '" +
+                          out + "'\n[[step]]\ndo = 'expect'\nkho_boot = true\nregion = 'oops'\n" + expect);
+        for (const char* target : {"native", "guest"}) {
+            const Said run = run_baton(fmt::format("run {} --target {}", scenario, target));
+            CAPTURE(target, run.out, run.err);
+            CHECK(run.exit == 0);
+        }
+    }
+}
+
 TEST_CASE("export: native and guest, twice over, write the same bytes") {
     const TemporaryFolder folder;
     REQUIRE(run_baton(fmt::format("export {} --out {}", kQuickstart, folder.path("a"))).exit == 0);

@@ -28,6 +28,8 @@ struct Audit {
             if (page.prev != previous) say("broken back link", p.value);
             if (!is_aligned(p.value, Order{order}.pages())) say("misaligned block", p.value);
             if (p < z.start || p + Order{order}.pages() > z.end) say("block outside of its zone", p.value);
+            if (&zone_of(const_cast<Kernel&>(k), p) != &z) say("block in a zone of another node", p.value);
+            if (mm::node_of(k, p) != mm::node_of(k, p + (Order{order}.pages() - 1))) say("block on two nodes", p.value);
             for (u64 i = 0; i < Order{order}.pages(); i += pageblock_pages(g))
                 if (static_cast<u32>(type_of(k, p + i)) != type) say("block on the wrong list", p.value);
             if (!blocks.emplace(p.value, order).second) say("block listed twice", p.value);
@@ -69,8 +71,7 @@ struct Audit {
             end = pfn + Order{order}.pages();
             const auto buddy = blocks.find(pfn ^ Order{order}.pages());
             if (order == g.max_order || buddy == blocks.end() || buddy->second != order) continue;
-            if (zone_of(const_cast<Kernel&>(k), {pfn}).start != zone_of(const_cast<Kernel&>(k), {buddy->first}).start)
-                continue;
+            if (&zone_of(const_cast<Kernel&>(k), {pfn}) != &zone_of(const_cast<Kernel&>(k), {buddy->first})) continue;
             const bool cma = type_of(k, {pfn}) == MigrateType::kCma;
             if (cma == (type_of(k, {buddy->first}) == MigrateType::kCma)) say("unmerged buddies", pfn);
         }
@@ -106,7 +107,9 @@ PageRig::PageRig(GeometryId geometry, PhysRange ram, std::vector<PhysRange> rese
 
 std::string PageRig::audit(std::map<u64, u32>* free_blocks) const {
     Audit a{k, g, {}, {}};
-    for (const Zone& z : k.pages.zones) a.zone(z);
+    for (u32 node = 0; node < kNodesMax; ++node)
+        if ((online_nodes(k) >> node & 1) != 0)
+            for (u32 i = 0; i < kZones; ++i) a.zone(zone_at(k, node, i));
     a.untouched();
     a.neighbours();
     if (free_blocks != nullptr) *free_blocks = a.blocks;

@@ -102,6 +102,22 @@ std::optional<MemoryNode> next_memory_node(const Tree& tree, int& offset) {
     return {};
 }
 
+std::optional<CpuNode> next_cpu_node(const Tree& tree, int& offset) {
+    const int cpus = fdt_path_offset(tree.fdt, "/cpus");
+    if (cpus < 0) return {};
+    const int first = fdt_first_subnode(tree.fdt, cpus);
+    for (offset = offset == 0 ? first : fdt_next_subnode(tree.fdt, offset); offset >= 0;
+         offset = fdt_next_subnode(tree.fdt, offset)) {
+        platform::charge(Work::kListLinks, 1);
+        if (string_property(tree, offset, "device_type") != "cpu") continue;
+        u32 bytes = 0;
+        const void* nid = property(tree, offset, "numa-node-id", bytes);
+        if (nid == nullptr || bytes != sizeof(fdt32_t)) continue;
+        return CpuNode{.nid = static_cast<u32>(cells(nid, 1)), .boot = offset == first};
+    }
+    return {};
+}
+
 PhysRange memory_range(const Tree& tree, const MemoryNode& node, u32 pair) {
     BATON_ASSERT(pair < node.pairs);
     return pair_at(tree, node.ranges, pair);

@@ -33,6 +33,17 @@ struct MemoryNode {
 std::optional<MemoryNode> next_memory_node(const Tree& tree, int& offset);
 PhysRange memory_range(const Tree& tree, const MemoryNode& node, u32 pair);
 
+/// numa-node-id of the next child of /cpus with device_type "cpu" that has one; nothing at the end. `offset` starts at
+/// 0. `boot` tells whether it is the first CPU of the tree.
+struct CpuNode {
+    u32 nid;
+    bool boot;
+};
+std::optional<CpuNode> next_cpu_node(const Tree& tree, int& offset);
+
+/// Nodes from numa-node-id of memory and CPUs; without NUMA unless every range of RAM has one.
+void take_nodes_aarch64(Kernel& k, const Tree& tree);
+
 /// Properties of /chosen; a missing or malformed one is nothing.
 std::string_view chosen_string(const Tree& tree, const char* name);
 bool chosen_flag(const Tree& tree, const char* name);

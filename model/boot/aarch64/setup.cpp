@@ -53,7 +53,8 @@ void scan_memory(Kernel& k, const Tree& tree) {
             platform::charge(Work::kListLinks, 1);
             const PhysRange r = memory_pages(geometry(k), memory_range(tree, *node, i));
             if (r.empty()) continue;
-            expect_recorded(memblock::add(k.memblock, r, node->nid));
+            // Nodes come at the end of setup: until then RAM, scratch and an initrd may be added over each other.
+            expect_recorded(memblock::add(k.memblock, r));
             if (node->hotpluggable) expect_recorded(memblock::set_memory_flag(k.memblock, r, kMemblockHotplug, true));
             record_memory(k, r, node->nid);
         }
@@ -142,6 +143,7 @@ void setup_aarch64(Kernel& k) {
     expect_recorded(memblock::reserve(k.memblock, {k.image, k.image_size}));
     reserve_listed(k);
     platform::at(Site::kBootReserve);
+    take_nodes_aarch64(k, tree_or_panic(k, k.boot.device_tree));
 
     // Linux allows growth when the direct map is there, and never lowers the limit. Ours is built by the caller right
     // after this, from memblock itself, and needs no mapping of what it writes (paging::init_kernel_space).

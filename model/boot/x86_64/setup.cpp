@@ -9,6 +9,7 @@
 
 #include "model/bits.hpp"
 #include "model/boot/early.hpp"
+#include "model/boot/x86_64/acpi.hpp"
 #include "model/boot/x86_64/boot_params.hpp"
 #include "model/boot/x86_64/e820.hpp"
 #include "model/boot/x86_64/zero_page.hpp"
@@ -196,6 +197,9 @@ void setup_x86_64(Kernel& k) {
     mm::parse_early_options(k, k.command_line());
     kho::parse_early_options(k, k.command_line());
     make_ram_known(k);
+    // Linux asks when the direct map is there. Here it is the entry code's map that covers the tables, and nothing has
+    // been allocated that could lie on them.
+    take_nodes_x86_64(k);
     place_trampoline(k);
     // Linux raises the limit when the direct map is there. Ours is built by the caller right after this, from memblock
     // itself, and needs no mapping of what it writes (paging::init_kernel_space), so the limit is raised here.

@@ -125,20 +125,6 @@ TEST_CASE("device tree: one cell is the default width, and partial pages are no 
     CHECK(memory_of(t) == "[0x40001000-0x41001000) 0\n");
 }
 
-TEST_CASE("device tree: nodes keep their NUMA node") {
-    ArmMachine m;
-    auto t = TreeBuilder();
-    t.node("").cells("#address-cells", {2}).cells("#size-cells", {2});
-    for (u32 n : {0u, 1u}) {
-        t.node(n == 0 ? "memory@40000000" : "memory@44000000").text("device_type", "memory");
-        t.cells("reg", {0, 0x40000000 + (n << 26), 0, 1u << 26}).cells("numa-node-id", {n}).end();
-    }
-    give(m, t.finish());
-    REQUIRE(m.boot_it().kind == Kind::kNone);
-    REQUIRE(m.kernel().memblock.memory.cnt == 2);
-    CHECK(memblock::region(m.kernel().memblock.memory, 1).nid == 1);
-    CHECK(m.kernel().boot.memory_map[1].nid == 1);
-}
 
 TEST_CASE("device tree: memory the direct map cannot reach is dropped") {
     // 64K pages: 42 bits of addresses, half of them direct map.

@@ -111,9 +111,12 @@ TEST_CASE("kho scratch: one area a node with memory, each on its node") {
     KhoMachine m({}, {{0}, 512 * kMiB});
     Kernel& k = m.kernel();
     kho::parse_early_options(k, "kho=on kho_scratch=8M,8M,8M");
-    REQUIRE(memblock::add(k.memblock, {{0}, 256 * kMiB}, NodeId{0}));
-    REQUIRE(memblock::add(k.memblock, {{256 * kMiB}, 128 * kMiB}, NodeId{3}));
-    REQUIRE(memblock::add(k.memblock, {{384 * kMiB}, 128 * kMiB}, NodeId{1}));
+    REQUIRE(memblock::add(k.memblock, {{0}, 512 * kMiB}));
+    numa::Layout layout;
+    layout.add({{{0}, 256 * kMiB}, {0}});
+    layout.add({{{256 * kMiB}, 128 * kMiB}, {3}});
+    layout.add({{{384 * kMiB}, 128 * kMiB}, {1}});
+    numa::adopt(k, layout);
     REQUIRE(memblock::reserve_kern(k.memblock, {k.image, k.image_size}));
     k.memblock.can_resize = 1;
     mm::init_memmap(k);

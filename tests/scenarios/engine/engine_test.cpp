@@ -64,6 +64,7 @@ TEST_CASE("engine: a matrix expands to every combination") {
                                             {Target::kNative},
                                             {512 * kMiB, kGiB},
                                             {},
+                                            {},
                                             {1, 2, 3},
                                             {0, 0xa5}});
     CHECK(cells.size() == 2 * 1 * 2 * 3 * 2);

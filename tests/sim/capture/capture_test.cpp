@@ -150,6 +150,8 @@ TEST_CASE("capture: a bad manifest is told by line and column") {
     CHECK(error_of(manifest("patterned", R"([["0x4004", 8]])")).find("whole words") != std::string::npos);
     CHECK(error_of(manifest("patterned", R"([[1, 2, 3]])")).find("another shape") != std::string::npos);
     CHECK(error_of(manifest("memory_map", R"([[0, 8, "ram"], [4, 8, "ram"]])")).find("overlaps") != std::string::npos);
+    CHECK(error_of(manifest("memory_map", R"([[0, 8, "ram", 64]])")).find("the node of an entry") != std::string::npos);
+    CHECK(error_of(manifest("memory_map", R"([[0, 8, "ram", 1, 2]])")).find("another shape") != std::string::npos);
     CHECK(error_of(manifest("boot", R"({"initrd": 7})")).find("\"initrd\" is a number") != std::string::npos);
     CHECK(error_of(manifest("expect", R"({"preserved": [[0, 99]]})")).find("the order is 0x63") != std::string::npos);
     CHECK(error_of(manifest("name", "\"a\", \"name\": \"b\"")).find("\"name\" is there twice") != std::string::npos);

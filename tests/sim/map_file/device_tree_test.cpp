@@ -111,6 +111,23 @@ TEST_CASE("device tree: several nodes and ranges, NUMA ids, linux,usable-memory,
     CHECK(map.entries == std::vector<MemoryMapEntry>{{{0x40000000}, 0x8000000, 1, 0},
                                                      {{0x80000000}, 0x10000000, 1, 1},
                                                      {{0xa0000000}, 0x10000000, 1, 1}});
+    CHECK(map.nodes == 2);
+}
+
+TEST_CASE("device tree: a CPU can be all of a node; without numa-node-id there are no nodes") {
+    const auto made = [](bool on_memory) {
+        Maker maker;
+        maker.widths(1, 1).node("memory@40000000").text("device_type", "memory").cells("reg", {0x40000000, 0x10000000});
+        if (on_memory) maker.cells("numa-node-id", {0});
+        maker.end().node("cpus").node("cpu@0").text("device_type", "cpu").cells("numa-node-id", {3}).end().end();
+        return maker.map().nodes;
+    };
+    CHECK(made(true) == 4);
+    CHECK(made(false) == 0);
+    Maker far;
+    far.widths(1, 1).node("m").text("device_type", "memory").cells("reg", {0x40000000, 0x1000});
+    far.cells("numa-node-id", {64}).end();
+    CHECK_THROWS_WITH(far.map(), Catch::Contains("node 64 is none"));
 }
 
 TEST_CASE("device tree: /memreserve/ and /reserved-memory are kept out of the way, dynamic ones have no place yet") {
