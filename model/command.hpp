@@ -19,7 +19,7 @@ enum class Op : u32 {
     kKexecFileLoad,  // args: kernel slot, initrd slot or ~0; text: command line
     kKexecUnload,
     kExec,             // reboot(KEXEC); replies only on failure
-    kAlloc,            // args: kind (AllocKind), order or pages → value: phys
+    kAlloc,            // args: kind (AllocKind), order or pages, -, 1 = movable → value: phys
     kFree,             // args: kind, phys, order or pages
     kPreserveFolio,    // args: phys
     kPreservePages,    // args: phys, pages
@@ -39,11 +39,16 @@ enum class Op : u32 {
     kTestKhoSave,        // args: bytes at most                → value: folios, bytes, checksum
     kTestKhoRestore,     //                                    → value: folios, bytes, checksum, stated checksum
     kReserveMemFind,     // text: name                         → value: phys, size
+    kPin,                // args: phys of a folio              → value: phys it has now
+    kUnpin,              // args: phys of a folio
+    kMemoryBlock,        // args: what (BlockChange), phys, 1 = driver-managed
+    kVmallocSum,         // args: first page of the vmalloc range, pages → value: vm::sum of what is read there
     kQuery,              // args: what (Query), index          → values
     kCount,
 };
 
 enum class AllocKind : u64 { kFolio, kPages };
+enum class BlockChange : u64 { kOffline, kOnline, kAdd, kRemove };
 
 /// What a test can ask a kernel about itself.
 enum class Query : u64 {
@@ -59,9 +64,18 @@ enum class Query : u64 {
     kKexecMetadata,   // → kexecs before this kernel (kho-v3), 0 if nothing tells
     kVmallocPages,    // slot << 32 | index → number of pages, then up to five of them from index on
     kPreservedBlock,  // index → phys, order: blocks of the incoming tracker, in walk order, ENOENT past the end
+    kMemoryBlocks,    // → bytes of a block, blocks offline, blocks removed
+    kVmallocArea,     // slot → first page of the vmalloc range, pages, virtual address
 };
 
-enum PageStateFlag : u64 { kPageFree = 1, kPageReserved = 2, kPageHead = 4, kPageTail = 8, kPageCma = 16 };
+enum PageStateFlag : u64 {
+    kPageFree = 1,
+    kPageReserved = 2,
+    kPageHead = 4,
+    kPageTail = 8,
+    kPageCma = 16,
+    kPagePinned = 32,
+};
 
 inline constexpr u32 kCommandTextMax = 2048;  // a command line with its NUL (specs/boot.md §1: cmdline_size 2047)
 
@@ -117,6 +131,10 @@ inline constexpr OpInfo kOps[] = {
     {Op::kTestKhoSave, "test_kho_save"},
     {Op::kTestKhoRestore, "test_kho_restore"},
     {Op::kReserveMemFind, "reserve_mem_find"},
+    {Op::kPin, "pin"},
+    {Op::kUnpin, "unpin"},
+    {Op::kMemoryBlock, "memory_block"},
+    {Op::kVmallocSum, "vmalloc_sum"},
     {Op::kQuery, "query"},
 };
 static_assert(sizeof(kOps) / sizeof(kOps[0]) == static_cast<u32>(Op::kCount));

@@ -3,6 +3,9 @@
 #include "model/kernel.hpp"
 #include "model/kho/test_kho.hpp"
 #include "model/kho/vmalloc.hpp"
+#include "model/mm/hotplug.hpp"
+#include "model/mm/pin.hpp"
+#include "model/mm/vm_map.hpp"
 #include "model/queries.hpp"
 
 namespace baton {
@@ -47,7 +50,7 @@ Errno alloc(Kernel& k, const Command& c, Reply& r) {
     const bool folio = c.args[0] == static_cast<u64>(AllocKind::kFolio);
     if (folio && c.args[1] > geometry(k).max_order) return Errno::kEINVAL;
     if (!folio && c.args[1] == 0) return Errno::kEINVAL;
-    const u32 flags = kAllocZero | kAllocUser;
+    const u32 flags = kAllocZero | kAllocUser | (c.args[3] != 0 ? u32{kAllocMovable} : 0);
     const auto a = folio ? mm::alloc_pages(k, {static_cast<u32>(c.args[1])}, flags | kAllocCompound)
                          : mm::alloc_run(k, c.args[1], flags);
     if (!a) return a.error();
@@ -59,9 +62,9 @@ Errno free(Kernel& k, const Command& c, Reply&) {
     const PhysAddr a{c.args[1]};
     if (!mm::page_of(k, a)) return Errno::kEINVAL;
     if (c.args[0] == static_cast<u64>(AllocKind::kFolio))
-        mm::free_pages(k, a, mm::folio_order(k, a));
+        mm::release_folio(k, a);
     else
-        mm::free_run(k, a, c.args[2]);
+        mm::release_run(k, a, c.args[2]);
     return Errno::kOk;
 }
 
@@ -151,6 +154,32 @@ Errno reserve_mem_find(Kernel& k, const Command& c, Reply& r) {
     return Errno::kOk;
 }
 
+Errno pin(Kernel& k, const Command& c, Reply& r) {
+    const auto at = mm::pin(k, {c.args[0]});
+    if (!at) return at.error();
+    r.values[0] = at->value;
+    return Errno::kOk;
+}
+Errno unpin(Kernel& k, const Command& c, Reply&) { return errno_of(mm::unpin(k, {c.args[0]})); }
+
+Errno memory_block(Kernel& k, const Command& c, Reply&) {
+    const PhysAddr block{c.args[1]};
+    switch (static_cast<BlockChange>(c.args[0])) {
+        case BlockChange::kOffline: return errno_of(hotplug::offline(k, block));
+        case BlockChange::kOnline: return errno_of(hotplug::online(k, block));
+        case BlockChange::kAdd: return errno_of(hotplug::add(k, block, c.args[2] != 0));
+        case BlockChange::kRemove: return errno_of(hotplug::remove(k, block));
+    }
+    return Errno::kEINVAL;
+}
+
+Errno vmalloc_sum(Kernel& k, const Command& c, Reply& r) {
+    const auto sum = vm::sum(k, c.args[0], c.args[1]);
+    if (!sum) return sum.error();
+    r.values[0] = *sum;
+    return Errno::kOk;
+}
+
 struct Row {
     Op op;
     Handler handler;
@@ -182,6 +211,10 @@ constexpr Row kHandlers[] = {
     {Op::kTestKhoSave, test_kho_save},
     {Op::kTestKhoRestore, test_kho_restore},
     {Op::kReserveMemFind, reserve_mem_find},
+    {Op::kPin, pin},
+    {Op::kUnpin, unpin},
+    {Op::kMemoryBlock, memory_block},
+    {Op::kVmallocSum, vmalloc_sum},
     {Op::kQuery, query},
 };
 static_assert(sizeof(kHandlers) / sizeof(kHandlers[0]) == static_cast<u32>(Op::kCount));

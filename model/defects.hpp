@@ -27,6 +27,8 @@ enum class Defect : u32 {
     kB27,
     kB31,
     kB39,
+    kB42,
+    kB68,
     kCount,
 };
 
@@ -55,6 +57,8 @@ inline constexpr DefectInfo kDefects[] = {
     {Defect::kB27, "B27", "block_size_int32", "the size of a preserved block is computed in 32 bits"},
     {Defect::kB31, "B31", "map_not_validated", "a handover whose memory map is missing or empty is accepted"},
     {Defect::kB39, "B39", "global_underflow", "the global scratch estimate wraps to an empty area"},
+    {Defect::kB42, "B42", "pin_migrates_off", "pinning leaves memory of userspace where it is, inside scratch too"},
+    {Defect::kB68, "B68", "offline_ignores_kho", "preserved memory is migrated away when its block goes offline"},
 };
 static_assert(sizeof(kDefects) / sizeof(kDefects[0]) == static_cast<u32>(Defect::kCount));
 constexpr const DefectInfo& info(Defect d) { return kDefects[static_cast<u32>(d)]; }

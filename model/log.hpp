@@ -25,6 +25,9 @@ enum class Log : u32 {
     // mm
     kMemblockFull,
     kBadPageState,
+    kBlockBusy,
+    kBlockOffline,
+    kBlockOnline,
     // kexec
     kKexecLoaded,
     kKexecUnloaded,
@@ -101,6 +104,9 @@ inline constexpr LogInfo kLogs[] = {
     {Log::kE820Truncated, "e820: {} entries do not fit the zero page"},
     {Log::kMemblockFull, "memblock: no room to grow the array to {} entries"},
     {Log::kBadPageState, "bad page state at pfn {x}: refcount {}"},
+    {Log::kBlockBusy, "memory block at {x} stays online: the page at {x} cannot be moved"},
+    {Log::kBlockOffline, "memory block at {x} of {} KiB is offline, {} folios moved"},
+    {Log::kBlockOnline, "memory block at {x} of {} KiB is online"},
     {Log::kKexecLoaded, "kexec: image loaded, start {x}, {} segments, {} pages"},
     {Log::kKexecUnloaded, "kexec: image unloaded"},
     {Log::kKexecSegment, "kexec: segment {} at {x}, {} bytes, buffer {} bytes"},

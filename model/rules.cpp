@@ -86,14 +86,16 @@ struct Row {
     const Rules& rules;
     u64 defects;
 };
-// B27 and B39 are in every generation read (kho.md §10.2, §10.8).
+// B27 and B39 are in every generation read (kho.md §10.2, §10.8), B68 is a FIXME of all of them (§5.B).
 constexpr Row kRows[] = {
     {Generation::k6_16, k616,
-     defects({Defect::kB06, Defect::kB07, Defect::kB16, Defect::kB22, Defect::kB27, Defect::kB31, Defect::kB39})},
-    {Generation::k6_18, k618, defects({Defect::kB16, Defect::kB22, Defect::kB27, Defect::kB31, Defect::kB39})},
-    {Generation::k7_0, k70, defects({Defect::kB20, Defect::kB22, Defect::kB27, Defect::kB39})},
-    {Generation::k7_1_v2, k71V2, defects({Defect::kB27, Defect::kB39})},
-    {Generation::k7_1, k71, defects({Defect::kB27, Defect::kB39})},
+     defects({Defect::kB06, Defect::kB07, Defect::kB16, Defect::kB22, Defect::kB27, Defect::kB31, Defect::kB39,
+              Defect::kB68})},
+    {Generation::k6_18, k618,
+     defects({Defect::kB16, Defect::kB22, Defect::kB27, Defect::kB31, Defect::kB39, Defect::kB68})},
+    {Generation::k7_0, k70, defects({Defect::kB20, Defect::kB22, Defect::kB27, Defect::kB39, Defect::kB68})},
+    {Generation::k7_1_v2, k71V2, defects({Defect::kB27, Defect::kB39, Defect::kB68})},
+    {Generation::k7_1, k71, defects({Defect::kB27, Defect::kB39, Defect::kB68})},
 };
 static_assert(sizeof(kRows) / sizeof(kRows[0]) == sizeof(kGenerations) / sizeof(kGenerations[0]));
 

@@ -67,6 +67,8 @@ enum class Site : u32 {
     kBootDone,
     kKhoRestore,
     // anywhere
+    kMmMigrate,
+    kMmIsolated,
     kMmio,
     kCount,
 };
@@ -125,6 +127,8 @@ inline constexpr SiteInfo kSites[] = {
     {Site::kReserveMem, "boot.reserve_mem", Phase::kInitcalls, "reserve_mem regions were offered to KHO"},
     {Site::kBootDone, "boot.done", Phase::kRestore, "the kernel takes commands"},
     {Site::kKhoRestore, "kho.restore", Phase::kRestore, "one preserved block was handed back"},
+    {Site::kMmMigrate, "mm.migrate", Phase::kLoad, "a folio has moved: from, to; the old pages are free"},
+    {Site::kMmIsolated, "mm.isolated", Phase::kLoad, "a memory block is isolated, its pages are about to be migrated"},
     {Site::kMmio, "mmio", Phase::kRestore, "a device register is accessed (any phase)"},
 };
 inline constexpr u32 kSiteCount = static_cast<u32>(Site::kCount);

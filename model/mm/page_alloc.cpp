@@ -15,14 +15,16 @@ namespace {
 void hand_out(Kernel& k, Pfn p, u64 pages, u32 flags) {
     const Geometry& g = geometry(k);
     const bool compound = (flags & kAllocCompound) != 0;
-    const u64 page_flags = (flags & kAllocUser) != 0 ? u64{kPgSwapBacked} : 0;
+    const bool user = (flags & kAllocUser) != 0;
+    const u64 movable = (flags & kAllocMovable) != 0 ? u64{kPgLru} : 0;
+    const u64 page_flags = user ? kPgSwapBacked | movable : 0;
     Page* page = claim_pages(k, p, pages);
     for (u64 i = 0; i < pages; ++i) {
         page[i] = {.flags = page_flags};
         set_page_refcount(page[i], compound && i != 0 ? 0 : 1);
     }
     const PhysRange range{g.phys_of(p), pages << g.page_shift};
-    platform::own(range, Owner::kFree, (flags & kAllocUser) != 0 ? Owner::kUser : Owner::kKernel);
+    platform::own(range, Owner::kFree, user ? Owner::kUser : Owner::kKernel);
     if ((flags & kAllocZero) == 0) return;
     ram::zero(range.start, range.size);
     platform::charge(Work::kPagesZeroed, pages);

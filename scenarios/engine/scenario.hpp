@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "model/command.hpp"
 #include "model/errno.hpp"
 #include "model/geometry.hpp"
 #include "model/rules.hpp"
@@ -147,6 +148,7 @@ struct Alloc {
     Order order;
     u64 pages = 0;
     u64 count = 1;
+    bool movable = false;  // may lie in CMA, and be moved
 };
 /// A vmalloc area: `pages` pages in runs of 2^order.
 struct Vmalloc {
@@ -179,7 +181,9 @@ struct KexecFileLoad {
 };
 struct KexecUnload {};
 /// reboot(KEXEC): done when the next kernel takes commands.
-struct Exec {};
+struct Exec {
+    bool loses = false;  // memory that is handed over must be lost
+};
 struct SubtreeAdd {
     std::string name;
     Range range;               // its first address is the blob
@@ -197,6 +201,25 @@ struct TestKhoSave {
     u64 bytes_max = 0;
 };
 struct TestKhoRestore {};
+/// Long-term pins on every folio of a region.
+struct Pin {
+    std::string region;
+};
+struct Unpin {
+    std::string region;
+};
+/// A memory block goes offline, online, away, or comes back.
+struct MemoryBlock {
+    BlockChange change = BlockChange::kOffline;
+    std::string region;          // the block of its first page, where that was when it was made or last filled
+    std::optional<PhysAddr> at;  // or the block's start
+    bool driver_managed = false;
+};
+/// The running kernel reads an area through its virtual address.
+struct VmallocRead {
+    std::string region;
+    bool differs = false;  // what it reads must not be what was filled in
+};
 struct HostPoke {
     Poke poke;
 };
@@ -220,6 +243,8 @@ struct Expect {
     std::optional<Order> order;        // of every block's head page
     std::optional<bool> tails;         // every page of a block but the first is a tail page of it
     std::optional<u64> refcount;       // of every block's head page
+    std::optional<bool> pinned;        // every block's head page is
+    std::optional<bool> cma;           // every page lies in a CMA pageblock
     // of the running kernel
     std::optional<bool> kho_boot;
     std::optional<bool> kho_enabled;
@@ -230,6 +255,8 @@ struct Expect {
     std::optional<u64> incoming_blocks;  // in the tracker that was handed over
     std::vector<u32> incoming_orders;    // of these, in the order of the tracker; empty: not asked
     std::optional<u64> kexec_count;      // kexecs before this kernel, as the handover tells (kho-v3)
+    std::optional<u64> offline_blocks;   // memory blocks that are offline
+    std::optional<u64> removed_blocks;
     std::optional<Generation> generation;
     std::optional<bool> captured;       // what the capture it was booted from expects of it holds
     std::optional<bool> initrd_intact;  // the initrd of this kernel lies where it was told, with its content
@@ -239,8 +266,8 @@ struct Expect {
 };
 
 using Action = std::variant<Boot, Alloc, Vmalloc, Free, Fill, Preserve, Unpreserve, Restore, Finalise, Abort,
-                            KexecFileLoad, KexecUnload, Exec, SubtreeAdd, SubtreeGet, TestKhoSave, TestKhoRestore,
-                            HostPoke, Save, Load, Continue, Expect>;
+                            KexecFileLoad, KexecUnload, Exec, SubtreeAdd, SubtreeGet, TestKhoSave, TestKhoRestore, Pin,
+                            Unpin, MemoryBlock, VmallocRead, HostPoke, Save, Load, Continue, Expect>;
 
 }  // namespace step
 

@@ -16,6 +16,8 @@ constexpr StepKey kRegionKeys[] = {
     {"order", "integer", "the head page of every block has this order"},
     {"tails", "bool", "the other pages of every block are its tail pages"},
     {"refcount", "integer", "of the head page of every block"},
+    {"pinned", "bool", "the head page of every block is pinned"},
+    {"cma", "bool", "every page is in CMA"},
 };
 
 constexpr StepKey kKernelKeys[] = {
@@ -28,6 +30,8 @@ constexpr StepKey kKernelKeys[] = {
     {"incoming_blocks", "integer", "blocks it was handed"},
     {"incoming_orders", "integer or array", "their orders, in the order of the tracker"},
     {"kexec_count", "integer", "kexecs before it, as its handover tells (kho-v3)"},
+    {"offline_blocks", "integer", "memory blocks of it that are offline"},
+    {"removed_blocks", "integer", "memory blocks that were removed from it"},
     {"generation", "name", "its generation (`baton list --generations`)"},
     {"captured", "bool", "what the capture it was booted from expects of it holds, block by block"},
     {"initrd_intact", "bool", "its initrd lies where it was told, with its content"},
@@ -46,6 +50,8 @@ step::Action parse_expect(Fields& fields, const StepContext&) {
     if (const auto order = fields.integer("order", 0, kOrderMax)) e.order = Order{static_cast<u32>(*order)};
     e.tails = fields.boolean("tails");
     e.refcount = fields.integer("refcount", 0, kCountMax);
+    e.pinned = fields.boolean("pinned");
+    e.cma = fields.boolean("cma");
     e.kho_boot = fields.boolean("kho_boot");
     e.kho_enabled = fields.boolean("kho_enabled");
     e.finalised = fields.boolean("finalised");
@@ -57,6 +63,8 @@ step::Action parse_expect(Fields& fields, const StepContext&) {
         if (const auto order = as_integer(*value, "incoming_orders", 0, kOrderMax, fields.sink()))
             e.incoming_orders.push_back(static_cast<u32>(*order));
     e.kexec_count = fields.integer("kexec_count", 0, kCountMax);
+    e.offline_blocks = fields.integer("offline_blocks", 0, kCountMax);
+    e.removed_blocks = fields.integer("removed_blocks", 0, kCountMax);
     static const std::vector<std::string_view> kNames = names_of(kGenerations);
     if (const auto chosen = fields.choice("generation", {"generation", kNames}))
         e.generation = kGenerations[*chosen].id;

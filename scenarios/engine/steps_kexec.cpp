@@ -13,7 +13,9 @@ step::Action parse_file_load(Fields& fields, const StepContext& context) {
     return load;
 }
 step::Action parse_unload(Fields&, const StepContext&) { return step::KexecUnload{}; }
-step::Action parse_exec(Fields&, const StepContext&) { return step::Exec{}; }
+step::Action parse_exec(Fields& fields, const StepContext&) {
+    return step::Exec{fields.boolean("loses").value_or(false)};
+}
 
 }  // namespace
 
@@ -27,7 +29,11 @@ std::span<const StepKind> kexec_steps() {
           {"initrd", "size", "give it an initrd of this many bytes, generated from the seed"}},
          parse_file_load},
         {"kexec_unload", StepActor::kCommand, "drop the loaded kernel", {}, parse_unload},
-        {"exec", StepActor::kCommand, "reboot into the loaded kernel; done when it takes commands", {}, parse_exec},
+        {"exec",
+         StepActor::kCommand,
+         "reboot into the loaded kernel; done when it takes commands",
+         {{"loses", "bool", "memory that is handed over must be lost; false: must not"}},
+         parse_exec},
     };
     return kKinds;
 }

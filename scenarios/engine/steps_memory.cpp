@@ -16,6 +16,7 @@ step::Action parse_alloc(Fields& fields, const StepContext&) {
     }
     alloc.order = Order{static_cast<u32>(fields.integer("order", 0, kOrderMax).value_or(0))};
     alloc.count = fields.integer("count", 1, kCountMax).value_or(1);
+    alloc.movable = fields.boolean("movable").value_or(false);
     return alloc;
 }
 step::Action parse_vmalloc(Fields& fields, const StepContext&) {
@@ -38,7 +39,8 @@ std::span<const StepKind> memory_steps() {
          {{"region", "name", "a new name", true},
           {"order", "integer", "folios of 2^order pages, or"},
           {"pages", "integer", "runs of this many pages"},
-          {"count", "integer", "how many blocks; 1"}},
+          {"count", "integer", "how many blocks; 1"},
+          {"movable", "bool", "they may lie in CMA, and be moved; false"}},
          parse_alloc},
         {"vmalloc",
          StepActor::kCommand,
