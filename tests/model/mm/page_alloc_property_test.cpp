@@ -89,7 +89,7 @@ private:
         for (u64 i = 0; i < pages; ++i) free_[pfn + i] = free;
     }
     u64 pfn_of(PhysAddr a) const { return a.value >> rig.g.page_shift; }
-    bool is_cma(u64 pfn) const { return cma.contains({pfn << rig.g.page_shift}); }
+    bool is_cma(u64 pfn) const { return cma.contains(PhysAddr{pfn << rig.g.page_shift}); }
     u64 zone_start(u64 pfn) const {
         u64 start = 0;
         for (const Zone& z : rig.k.pages.zones)

@@ -2,6 +2,7 @@
 // Long-term pins and migration (specs/kho.md §4.3, B42), on every geometry.
 #include "model/mm/pin.hpp"
 
+#include "model/bits.hpp"
 #include "model/mm/migrate.hpp"
 #include "tests/catch.hpp"
 #include "tests/support/page_rig.hpp"
