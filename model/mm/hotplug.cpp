@@ -181,7 +181,9 @@ Status add(Kernel& k, PhysAddr block, bool driver_managed) {
     }
     const Pfn start = pages_at(k, block).start;
     reset_section(k, start, *memmap);
-    claim_section(k, start)->state = SectionState::kOffline;
+    MemSection& entry = *claim_section(k, start);
+    entry.state = SectionState::kOffline;
+    entry.nid = std::max(nid.value, 0);
     return {};
 }
 
@@ -190,12 +192,15 @@ Status remove(Kernel& k, PhysAddr block) {
     if (s == nullptr || s->memmap.value == 0) return fail(Errno::kEINVAL);
     if (s->state != SectionState::kOffline) return fail(Errno::kEBUSY);
     if (!has_room(k.memblock.memory) || !has_room(k.memblock.reserved)) return fail(Errno::kENOMEM);
+    const auto region = memblock::search(k.memblock.memory, block);
+    const i32 nid = region ? memblock::region(k.memblock.memory, *region).nid : kNoNode.value;
     if (const Status gone = memblock::remove(k.memblock, range_at(k, block)); !gone) return gone;
     if (const Status gone = memblock::release(k.memblock, range_at(k, block)); !gone) return gone;
     const PhysAddr memmap = s->memmap;
     MemSection& entry = *claim_section(k, pages_at(k, block).start);
     entry.memmap = {};
     entry.state = SectionState::kRemoved;
+    entry.nid = nid;  // as memblock had it, until the block comes back
     k.pages.hotplugged = 1;
     free_memmap(k, memmap);
     return {};

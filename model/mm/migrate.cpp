@@ -2,6 +2,7 @@
 #include "model/mm/migrate.hpp"
 
 #include "model/mm/page_internal.hpp"
+#include "model/mm/pin.hpp"
 
 namespace baton::mm {
 
@@ -20,7 +21,7 @@ bool is_user_folio(const Kernel& k, PhysAddr a) {
 bool is_migratable(const Kernel& k, PhysAddr a) {
     if (!is_user_folio(k, a)) return false;
     const Page page = load_page(k, geometry(k).pfn_of(a));
-    return (page.flags & kPgLru) != 0 && page_refcount(page) == 1;
+    return (page.flags & kPgLru) != 0 && page_refcount(page) == 1 && pin_count(k, a) == 0;
 }
 
 Result<PhysAddr> migrate(Kernel& k, PhysAddr from, u32 target_flags) {

@@ -5,6 +5,7 @@
 // allocated, or still has users, would put live memory on the free lists. Such a block is reported and leaked instead,
 // as upstream does with a bad page.
 #include "model/mm/page_internal.hpp"
+#include "model/mm/pin.hpp"
 
 namespace baton::mm {
 
@@ -41,6 +42,7 @@ bool is_freeable(const Kernel& k, Pfn p, const Page& page) {
 bool is_freeable_folio(const Kernel& k, Pfn head, const Page& page, u32 order) {
     const Geometry& g = geometry(k);
     if (page_refcount(page) != 1 || folio_order(k, g.phys_of(head)).value != order) return false;
+    if (pin_count(k, g.phys_of(head)) != 0) return false;  // the reference is a pin
     for (u64 i = 1; i < Order{order}.pages(); ++i) {
         const Page tail = load_page(k, head + i);
         if (tail.next != tail_link(head) || page_refcount(tail) != 0) return false;

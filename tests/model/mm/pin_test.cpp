@@ -135,6 +135,10 @@ TEST_CASE("pin: pins count, and the last reference frees, in whatever order they
             CHECK(mm::pin(k, a).error() == Errno::kEFAULT);
             REQUIRE(mm::unpin(k, a));
             CHECK((rig.state(a) & kPageFree) == 0);
+            // One reference is left, and it is a pin.
+            CHECK_FALSE(mm::is_migratable(k, a));
+            mm::free_pages(k, a, {order});
+            CHECK(rig.machine.warnings == 3);
             REQUIRE(mm::unpin(k, a));
             CHECK((rig.state(a) & kPageFree) != 0);
             CHECK(mm::counts(k).free_pages == free);
