@@ -100,6 +100,7 @@ void relax() { call(PortOp::kRelax); }
 void barrier() { cpu::barrier(); }
 void cache_clean(PhysRange range) { cpu::cache_clean(range); }
 void tlb_flush() { cpu::tlb_flush(); }
+std::byte* mapped(const Geometry&, PhysAddr, VirtAddr va, u64) { return reinterpret_cast<std::byte*>(va.value); }
 // The host hears of it through the tables it hears of.
 void load_root(PhysAddr table, u32 asid) {
     cpu::load_root(table, asid);

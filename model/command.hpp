@@ -19,7 +19,7 @@ enum class Op : u32 {
     kKexecFileLoad,  // args: kernel slot, initrd slot or ~0; text: command line
     kKexecUnload,
     kExec,             // reboot(KEXEC); replies only on failure
-    kAlloc,            // args: kind (AllocKind), order or pages, node + 1 or 0, 1 = no other → value: phys
+    kAlloc,            // args: kind (AllocKind), order or pages, node + 1 or 0, AllocWish bits → value: phys
     kFree,             // args: kind, phys, order or pages
     kPreserveFolio,    // args: phys
     kPreservePages,    // args: phys, pages
@@ -40,11 +40,17 @@ enum class Op : u32 {
     kTestKhoRestore,     //                                    → value: folios, bytes, checksum, stated checksum
     kReserveMemFind,     // text: name                         → value: phys, size
     kFailAlloc,          // args: AllocFailure site, lasting, nth; what was armed before → values: seen, failed
+    kPin,                // args: phys of a folio              → value: phys it has now
+    kUnpin,              // args: phys of a folio
+    kMemoryBlock,        // args: what (BlockChange), phys, 1 = driver-managed
+    kVmallocSum,         // args: first page of the vmalloc range, pages → value: vm::sum of what is read there
     kQuery,              // args: what (Query), index          → values
     kCount,
 };
 
 enum class AllocKind : u64 { kFolio, kPages };
+enum AllocWish : u64 { kWishThisNode = 1, kWishMovable = 2 };  // no other node; may lie in CMA, and be moved
+enum class BlockChange : u64 { kOffline, kOnline, kAdd, kRemove };
 
 /// What a test can ask a kernel about itself.
 enum class Query : u64 {
@@ -62,9 +68,18 @@ enum class Query : u64 {
     kNuma,            // → nodes online, nodes with memory (bit i = node i; 0 = no NUMA), the CPU's node
     kNode,            // node → pages present, managed, free; managed and free as its pages tell
     kPreservedBlock,  // index → phys, order: blocks of the incoming tracker, in walk order, ENOENT past the end
+    kMemoryBlocks,    // → bytes of a block, blocks offline, blocks removed
+    kVmallocArea,     // slot → first page of the vmalloc range, pages, virtual address
 };
 
-enum PageStateFlag : u64 { kPageFree = 1, kPageReserved = 2, kPageHead = 4, kPageTail = 8, kPageCma = 16 };
+enum PageStateFlag : u64 {
+    kPageFree = 1,
+    kPageReserved = 2,
+    kPageHead = 4,
+    kPageTail = 8,
+    kPageCma = 16,
+    kPagePinned = 32,
+};
 
 inline constexpr u32 kCommandTextMax = 2048;  // a command line with its NUL (specs/boot.md §1: cmdline_size 2047)
 
@@ -121,6 +136,10 @@ inline constexpr OpInfo kOps[] = {
     {Op::kTestKhoRestore, "test_kho_restore"},
     {Op::kReserveMemFind, "reserve_mem_find"},
     {Op::kFailAlloc, "fail_alloc"},
+    {Op::kPin, "pin"},
+    {Op::kUnpin, "unpin"},
+    {Op::kMemoryBlock, "memory_block"},
+    {Op::kVmallocSum, "vmalloc_sum"},
     {Op::kQuery, "query"},
 };
 static_assert(sizeof(kOps) / sizeof(kOps[0]) == static_cast<u32>(Op::kCount));

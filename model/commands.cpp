@@ -3,6 +3,9 @@
 #include "model/kernel.hpp"
 #include "model/kho/test_kho.hpp"
 #include "model/kho/vmalloc.hpp"
+#include "model/mm/hotplug.hpp"
+#include "model/mm/pin.hpp"
+#include "model/mm/vm_map.hpp"
 #include "model/queries.hpp"
 
 namespace baton {
@@ -50,7 +53,8 @@ Errno alloc(Kernel& k, const Command& c, Reply& r) {
     const u64 node = c.args[2];
     if (node > kNodesMax || (node != 0 && (k.numa.online >> (node - 1) & 1) == 0)) return Errno::kEINVAL;
     u32 flags = kAllocZero | kAllocUser | alloc_on({static_cast<i32>(node) - 1});
-    if (node != 0 && c.args[3] != 0) flags |= kAllocThisNode;
+    if (node != 0 && (c.args[3] & kWishThisNode) != 0) flags |= kAllocThisNode;
+    if ((c.args[3] & kWishMovable) != 0) flags |= kAllocMovable;
     const auto a = folio ? mm::alloc_pages(k, {static_cast<u32>(c.args[1])}, flags | kAllocCompound, AllocSite::kUser)
                          : mm::alloc_run(k, c.args[1], flags, AllocSite::kUser);
     if (!a) return a.error();
@@ -62,9 +66,9 @@ Errno free(Kernel& k, const Command& c, Reply&) {
     const PhysAddr a{c.args[1]};
     if (!mm::page_of(k, a)) return Errno::kEINVAL;
     if (c.args[0] == static_cast<u64>(AllocKind::kFolio))
-        mm::free_pages(k, a, mm::folio_order(k, a));
+        mm::release_folio(k, a);
     else
-        mm::free_run(k, a, c.args[2]);
+        mm::release_run(k, a, c.args[2]);
     return Errno::kOk;
 }
 
@@ -163,6 +167,32 @@ Errno fail_alloc(Kernel& k, const Command& c, Reply& r) {
     return Errno::kOk;
 }
 
+Errno pin(Kernel& k, const Command& c, Reply& r) {
+    const auto at = mm::pin(k, {c.args[0]});
+    if (!at) return at.error();
+    r.values[0] = at->value;
+    return Errno::kOk;
+}
+Errno unpin(Kernel& k, const Command& c, Reply&) { return errno_of(mm::unpin(k, {c.args[0]})); }
+
+Errno memory_block(Kernel& k, const Command& c, Reply&) {
+    const PhysAddr block{c.args[1]};
+    switch (static_cast<BlockChange>(c.args[0])) {
+        case BlockChange::kOffline: return errno_of(hotplug::offline(k, block));
+        case BlockChange::kOnline: return errno_of(hotplug::online(k, block));
+        case BlockChange::kAdd: return errno_of(hotplug::add(k, block, c.args[2] != 0));
+        case BlockChange::kRemove: return errno_of(hotplug::remove(k, block));
+    }
+    return Errno::kEINVAL;
+}
+
+Errno vmalloc_sum(Kernel& k, const Command& c, Reply& r) {
+    const auto sum = vm::sum(k, c.args[0], c.args[1]);
+    if (!sum) return sum.error();
+    r.values[0] = *sum;
+    return Errno::kOk;
+}
+
 struct Row {
     Op op;
     Handler handler;
@@ -195,6 +225,10 @@ constexpr Row kHandlers[] = {
     {Op::kTestKhoRestore, test_kho_restore},
     {Op::kReserveMemFind, reserve_mem_find},
     {Op::kFailAlloc, fail_alloc},
+    {Op::kPin, pin},
+    {Op::kUnpin, unpin},
+    {Op::kMemoryBlock, memory_block},
+    {Op::kVmallocSum, vmalloc_sum},
     {Op::kQuery, query},
 };
 static_assert(sizeof(kHandlers) / sizeof(kHandlers[0]) == static_cast<u32>(Op::kCount));

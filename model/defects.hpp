@@ -33,6 +33,8 @@ enum class Defect : u32 {
     kB31,
     kB34,
     kB39,
+    kB42,
+    kB68,
     kB65,
     kB70,
     kCount,
@@ -71,6 +73,8 @@ inline constexpr DefectInfo kDefects[] = {
     {Defect::kB34, "B34", "scratch_deferred_uninit",
      "deferred initialisation forgets that scratch is CMA, so anything may be allocated there"},
     {Defect::kB39, "B39", "global_underflow", "the global scratch estimate wraps to an empty area"},
+    {Defect::kB42, "B42", "pin_migrates_off", "pinning leaves memory of userspace where it is, inside scratch too"},
+    {Defect::kB68, "B68", "offline_ignores_kho", "preserved memory is migrated away when its block goes offline"},
     {Defect::kB65, "B65", "kaslr_ignores_scratch", "KASLR moves the image anywhere in RAM although KHO data came"},
     {Defect::kB70, "B70", "kaslr_over_scratch_array", "KASLR may move the image over the scratch array"},
 };

@@ -14,6 +14,7 @@
 
 #include <span>
 
+#include "model/geometry.hpp"
 #include "model/log.hpp"
 #include "model/owner.hpp"
 #include "model/sites.hpp"
@@ -70,6 +71,10 @@ void relax();
 void barrier();
 void cache_clean(PhysRange range);
 void tlb_flush();
+/// Memory at a virtual address of the kernel's own tables, under `root`: what the CPU makes of the address. Natively
+/// they are walked, and an address that they do not map leaves through page_fault(); on a guest it is an exception.
+/// Checks nothing and marks nothing dirty; `bytes` do not cross a page.
+std::byte* mapped(const Geometry& g, PhysAddr root, VirtAddr va, u64 bytes);
 void load_root(PhysAddr table, u32 asid);
 u32 cpu_id();
 

@@ -2,6 +2,8 @@
 #include "model/queries.hpp"
 
 #include "model/kernel.hpp"
+#include "model/mm/hotplug.hpp"
+#include "model/mm/vm_map.hpp"
 
 namespace baton {
 namespace {
@@ -93,6 +95,17 @@ Errno preserved_block(const Kernel& k, u64 index, u64 (&v)[6]) {
     return answer(v, block->phys.value, u64{block->order.value});
 }
 
+Errno memory_blocks(const Kernel& k, u64, u64 (&v)[6]) {
+    const hotplug::Blocks b = hotplug::blocks(k);
+    return answer(v, b.bytes, b.offline, b.removed);
+}
+
+Errno vmalloc_area(const Kernel& k, u64 slot, u64 (&v)[6]) {
+    const VmArea* area = vm::find(k, static_cast<u32>(slot));
+    if (area == nullptr) return Errno::kENOENT;
+    return answer(v, area->start, area->mapped, vm::address_of(k, area->start).value);
+}
+
 struct Row {
     Query query;
     Reader reader;
@@ -112,6 +125,8 @@ constexpr Row kReaders[] = {
     {Query::kNuma, numa_state},
     {Query::kNode, node},
     {Query::kPreservedBlock, preserved_block},
+    {Query::kMemoryBlocks, memory_blocks},
+    {Query::kVmallocArea, vmalloc_area},
 };
 
 }  // namespace

@@ -89,12 +89,14 @@ struct Row {
 constexpr Row kRows[] = {
     {Generation::k6_16, k616,
      defects({Defect::kB03, Defect::kB06, Defect::kB07, Defect::kB08, Defect::kB16, Defect::kB17, Defect::kB22,
-              Defect::kB23, Defect::kB27, Defect::kB31, Defect::kB39})},
+              Defect::kB23, Defect::kB27, Defect::kB31, Defect::kB39, Defect::kB68})},
     {Generation::k6_18, k618,
-     defects({Defect::kB16, Defect::kB17, Defect::kB22, Defect::kB23, Defect::kB27, Defect::kB31, Defect::kB39})},
-    {Generation::k7_0, k70, defects({Defect::kB20, Defect::kB22, Defect::kB23, Defect::kB27, Defect::kB39})},
-    {Generation::k7_1_v2, k71V2, defects({Defect::kB27, Defect::kB39})},
-    {Generation::k7_1, k71, defects({Defect::kB27, Defect::kB39})},
+     defects({Defect::kB16, Defect::kB17, Defect::kB22, Defect::kB23, Defect::kB27, Defect::kB31, Defect::kB39,
+              Defect::kB68})},
+    {Generation::k7_0, k70,
+     defects({Defect::kB20, Defect::kB22, Defect::kB23, Defect::kB27, Defect::kB39, Defect::kB68})},
+    {Generation::k7_1_v2, k71V2, defects({Defect::kB27, Defect::kB39, Defect::kB68})},
+    {Generation::k7_1, k71, defects({Defect::kB27, Defect::kB39, Defect::kB68})},
 };
 static_assert(sizeof(kRows) / sizeof(kRows[0]) == sizeof(kGenerations) / sizeof(kGenerations[0]));
 

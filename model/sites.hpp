@@ -70,6 +70,8 @@ enum class Site : u32 {
     kBootDone,
     kKhoRestore,
     // anywhere
+    kMmMigrate,
+    kMmIsolated,
     kMmio,
     kCount,
 };
@@ -110,8 +112,10 @@ inline constexpr SiteInfo kSites[] = {
     {Site::kPurgatoryRegion, "purgatory.region", Phase::kPurgatory, "one region was hashed (x86-64)"},
     {Site::kPurgatoryDone, "purgatory.done", Phase::kPurgatory, "the digest is right (x86-64)"},
     {Site::kDecompress, "decompress", Phase::kDecompress, "the 64-bit entry of the boot image (x86-64)"},
-    {Site::kKaslrChoose, "boot.kaslr.choose", Phase::kDecompress, "a place for the image is about to be chosen (x86-64)"},
-    {Site::kKaslrCopy, "boot.kaslr.copy", Phase::kDecompress, "the image was copied there and is entered next (x86-64)"},
+    {Site::kKaslrChoose, "boot.kaslr.choose", Phase::kDecompress,
+     "a place for the image is about to be chosen (x86-64)"},
+    {Site::kKaslrCopy, "boot.kaslr.copy", Phase::kDecompress,
+     "the image was copied there and is entered next (x86-64)"},
     {Site::kKernelEntry, "kernel.entry", Phase::kEarlyBoot, "first line of the kernel proper"},
     {Site::kBootProtocol, "boot.protocol", Phase::kEarlyBoot, "zero page or device tree is about to be read"},
     {Site::kBootMemoryKnown, "boot.memory_known", Phase::kEarlyBoot, "memblock knows all RAM"},
@@ -131,6 +135,8 @@ inline constexpr SiteInfo kSites[] = {
     {Site::kReserveMem, "boot.reserve_mem", Phase::kInitcalls, "reserve_mem regions were offered to KHO"},
     {Site::kBootDone, "boot.done", Phase::kRestore, "the kernel takes commands"},
     {Site::kKhoRestore, "kho.restore", Phase::kRestore, "one preserved block was handed back"},
+    {Site::kMmMigrate, "mm.migrate", Phase::kLoad, "a folio has moved: from, to; the old pages are free"},
+    {Site::kMmIsolated, "mm.isolated", Phase::kLoad, "a memory block is isolated, its pages are about to be migrated"},
     {Site::kMmio, "mmio", Phase::kRestore, "a device register is accessed (any phase)"},
 };
 inline constexpr u32 kSiteCount = static_cast<u32>(Site::kCount);

@@ -340,6 +340,7 @@ SiteAction Machine::at(Site site, u64 arg0, u64 arg1) {
         if (site == Site::kKernelEntry) enter_kernel({arg0}, arg1);
         if (site == Site::kKhoDeserialiseBlock && deserialised_.size() < kBlocksKept)
             deserialised_.push_back({{arg0}, {static_cast<u32>(arg1)}});
+        if (site == Site::kMmMigrate && migrated_) migrated_({arg0}, {arg1});
         for (const RecordedWrite& w : replayed_writes_)
             if (w.at == position_) host_write(w.to, w.bytes);
         for (std::size_t i = 0; i < actions_.size(); ++i)

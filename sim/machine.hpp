@@ -113,6 +113,8 @@ public:
     /// Goes on after kBreak.
     Outcome proceed();
 
+    /// Called when a kernel has moved a folio of userspace (Site::kMmMigrate): what page tables of userspace would say.
+    void set_migration_listener(std::function<void(PhysAddr from, PhysAddr to)> f) { migrated_ = std::move(f); }
     /// Null: none. It must outlive the machine, or be taken away before.
     void set_monitor(Monitor* monitor) { monitor_ = monitor; }
 
@@ -233,6 +235,7 @@ private:
     std::unique_ptr<KernelRunner> runner_;
     GuestRunner* guest_ = nullptr;  // the same object, if it is one
     Monitor* monitor_ = nullptr;
+    std::function<void(PhysAddr, PhysAddr)> migrated_;
 
     State state_ = State::kOff;
     Pending pending_ = Pending::kNone;

@@ -10,6 +10,7 @@
 #include "model/kexec/entry_list.hpp"
 #include "model/kexec/loader.hpp"
 #include "model/kexec/pages.hpp"
+#include "model/mm/hotplug.hpp"
 
 namespace baton::kexec {
 namespace {
@@ -25,8 +26,8 @@ Result<PhysAddr> hole_in_scratch(const Kernel& k, const HoleRequest& r, Placed p
     return fail(Errno::kEADDRNOTAVAIL);
 }
 
-// System RAM as /proc/iomem would list it: entries of the firmware's map, neighbours joined, highest first for a
-// top-down search.
+// System RAM as /proc/iomem would list it: entries of the firmware's map, neighbours joined, without blocks that were
+// removed or are driver-managed, highest first for a top-down search.
 Result<PhysAddr> hole_in_ram(const Kernel& k, const HoleRequest& r, Placed placed) {
     PhysRange windows[kMemoryMapMax];
     const u64 entries = std::min<u64>(k.boot.memory_map_count, kMemoryMapMax);
@@ -46,6 +47,7 @@ Result<PhysAddr> hole_in_ram(const Kernel& k, const HoleRequest& r, Placed place
         else
             windows[joined++] = windows[i];
     }
+    joined = hotplug::cut_unusable(k, windows, joined, kMemoryMapMax);
     if (r.top_down) std::reverse(windows, windows + joined);
     return hole_in_windows(r, {windows, joined}, placed);
 }

@@ -14,6 +14,7 @@
 #include "model/kho/fdt.hpp"
 #include "model/kho/tree_writer.hpp"
 #include "model/kho/vmalloc.hpp"
+#include "model/mm/vm_map.hpp"
 
 namespace baton::kho::test_kho {
 namespace {
@@ -80,12 +81,6 @@ Order order_for(const Kernel& k, Stream& random, u64 bytes_left) {
     return order;
 }
 
-/// The list of folios: words of a vmalloc area's pages.
-PhysAddr word_at(const Kernel& k, const VmArea& list, u64 i) {
-    const u64 per_page = geometry(k).page_size() / sizeof(u64);
-    return vm::page_at(k, list, i / per_page) + i % per_page * sizeof(u64);
-}
-
 struct Random {
     Stream orders;
     Stream data;
@@ -98,7 +93,7 @@ u64 count_folios(const Kernel& k, Stream orders, u64 bytes) {
     return count;
 }
 
-/// Allocates, fills, preserves and lists folios. The list must have room for them all.
+/// Allocates, fills, preserves and lists folios, the list being words of a mapped area with room for them all.
 Status make_folios(Kernel& k, Random random, u64 bytes_max, const VmArea& list, Outcome& outcome) {
     while (bytes_max - outcome.bytes >= geometry(k).page_size()) {
         const Order order = order_for(k, random.orders, bytes_max - outcome.bytes);
@@ -108,7 +103,7 @@ Status make_folios(Kernel& k, Random random, u64 bytes_max, const VmArea& list, 
         fill_random(k, random.data, *folio, order);
         outcome.checksum = add_folio(k, outcome.checksum, *folio, order);
         if (const Status kept = preserve_folio(k, *folio); !kept) return kept;
-        ram::store(word_at(k, list, outcome.folios), folio->value | order.value);
+        vm::store_word(k, list, outcome.folios, folio->value | order.value);
         ++outcome.folios;
         outcome.bytes += geometry(k).bytes_of(order);
     }
@@ -206,7 +201,7 @@ Status restore(Kernel& k, Outcome& outcome) {
     const VmArea& list = *vm::find(k, *slot);
     const u64 room = list.pages * (geometry(k).page_size() / sizeof(u64));
     const u64 wanted = std::min<u64>(blob->folios, room);
-    while (outcome.folios < wanted && take_back(k, ram::load<u64>(word_at(k, list, outcome.folios)), outcome)) {
+    while (outcome.folios < wanted && take_back(k, vm::load_word(k, list, outcome.folios), outcome)) {
     }
     if (!vm::free(k, *slot)) BATON_WARN();
     const bool whole = outcome.folios == blob->folios;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "model/bits.hpp"
+#include "model/mm/vm_map.hpp"
 
 namespace baton::kho {
 namespace {
@@ -144,7 +145,7 @@ struct Restoring {
             at = next;
         }
         if (pages != d.total_pages) return fail(Errno::kEINVAL);
-        return {};
+        return vm::map(k, slot);
     }
 };
 

@@ -3,6 +3,7 @@
 //
 // A folio's head has kPgHead; its second page has the order in the low 8 bits of flags; every tail points to the head.
 #include "model/mm/page_internal.hpp"
+#include "model/mm/pin.hpp"
 
 namespace baton::mm {
 
@@ -55,6 +56,7 @@ u64 page_state_flags(const Kernel& k, PhysAddr a) {
     const bool nothing_said = page.refcount == 0;
     if ((nothing_said && !is_noinit(k, p)) || (page.flags & kPgReserved) != 0) flags |= kPageReserved;
     if ((page.flags & kPgHead) != 0) flags |= kPageHead;
+    if (pin_count(k, a) != 0) flags |= kPagePinned;
     return flags;
 }
 

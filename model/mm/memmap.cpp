@@ -110,17 +110,33 @@ void alloc_section_table(Kernel& k) {
 
 }  // namespace
 
-const MemSection* internal::section_of(const Kernel& k, Pfn p) {
+const MemSection* internal::section_entry(const Kernel& k, Pfn p) {
     const u64 i = section_index(geometry(k), p) - k.pages.first_section;
     if (i >= k.pages.section_count) return nullptr;
-    const auto* s = ram::read<MemSection>(k.pages.sections + i * sizeof(MemSection));
-    return s->memmap.value != 0 ? s : nullptr;
+    return ram::read<MemSection>(k.pages.sections + i * sizeof(MemSection));
+}
+
+const MemSection* internal::section_of(const Kernel& k, Pfn p) {
+    const MemSection* s = section_entry(k, p);
+    return s != nullptr && s->memmap.value != 0 && s->state < SectionState::kOffline ? s : nullptr;
 }
 
 MemSection* internal::claim_section(const Kernel& k, Pfn p) {
     const u64 i = section_index(geometry(k), p) - k.pages.first_section;
     BATON_ASSERT(i < k.pages.section_count);
     return ram::write<MemSection>(k.pages.sections + i * sizeof(MemSection));
+}
+
+u64 internal::memmap_run_pages(const Geometry& g) { return memmap_pages(g); }
+
+void internal::reset_section(Kernel& k, Pfn p, PhysAddr memmap) {
+    const Geometry& g = geometry(k);
+    MemSection& s = *claim_section(k, p);
+    s.memmap = memmap;
+    s.memmap_pages = 0;
+    const u64 blocks = pageblocks_per_section(g);
+    std::memset(ram::write<u8>(s.pageblocks, blocks), static_cast<int>(MigrateType::kMovable), blocks);
+    ram::zero(s.pageblocks + blocks, metadata_bytes(g) - blocks);
 }
 
 Page internal::load_page(const Kernel& k, Pfn p) {

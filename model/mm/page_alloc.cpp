@@ -5,6 +5,7 @@
 // allocated, or still has users, would put live memory on the free lists. Such a block is reported and leaked instead,
 // as upstream does with a bad page.
 #include "model/mm/page_internal.hpp"
+#include "model/mm/pin.hpp"
 
 namespace baton::mm {
 
@@ -15,14 +16,16 @@ namespace {
 void hand_out(Kernel& k, Pfn p, u64 pages, u32 flags, AllocSite site) {
     const Geometry& g = geometry(k);
     const bool compound = (flags & kAllocCompound) != 0;
-    const u64 page_flags = (flags & kAllocUser) != 0 ? u64{kPgSwapBacked} : 0;
+    const bool user = (flags & kAllocUser) != 0;
+    const u64 movable = (flags & kAllocMovable) != 0 ? u64{kPgLru} : 0;
+    const u64 page_flags = user ? kPgSwapBacked | movable : 0;
     Page* page = claim_pages(k, p, pages);
     for (u64 i = 0; i < pages; ++i) {
         page[i] = {.flags = page_flags, .site = u64{static_cast<u32>(site)} + 1};
         set_page_refcount(page[i], compound && i != 0 ? 0 : 1);
     }
     const PhysRange range{g.phys_of(p), pages << g.page_shift};
-    platform::own(range, Owner::kFree, (flags & kAllocUser) != 0 ? Owner::kUser : Owner::kKernel);
+    platform::own(range, Owner::kFree, user ? Owner::kUser : Owner::kKernel);
     if ((flags & kAllocZero) == 0) return;
     ram::zero(range.start, range.size);
     platform::charge(Work::kPagesZeroed, pages);
@@ -39,6 +42,7 @@ bool is_freeable(const Kernel& k, Pfn p, const Page& page) {
 bool is_freeable_folio(const Kernel& k, Pfn head, const Page& page, u32 order) {
     const Geometry& g = geometry(k);
     if (page_refcount(page) != 1 || folio_order(k, g.phys_of(head)).value != order) return false;
+    if (pin_count(k, g.phys_of(head)) != 0) return false;  // the reference is a pin
     for (u64 i = 1; i < Order{order}.pages(); ++i) {
         const Page tail = load_page(k, head + i);
         if (tail.next != tail_link(head) || page_refcount(tail) != 0) return false;

@@ -33,7 +33,7 @@ enum PageFlag : u64 {
     kPgLocked = 1ull << 0,
     kPgUptodate = 1ull << 3,
     kPgDirty = 1ull << 4,
-    kPgLru = 1ull << 5,
+    kPgLru = 1ull << 5,  // of userspace and movable: can be migrated (migrate.hpp)
     kPgHead = 1ull << 6,
     kPgReserved = 1ull << 13,
     kPgPrivate = 1ull << 14,
@@ -78,10 +78,15 @@ struct PageAllocator {
     u64 section_count;
     u64 total_pages;  // pages of RAM known to the memmap
     u32 ready;        // free_all has run
-    u32 padding;
+    u32 hotplugged;   // a memory block was removed at some time
 };
 
-enum class SectionState : u32 { kListed, kUntouched };
+enum class SectionState : u32 {
+    kListed,
+    kUntouched,
+    kOffline,  // a memory block that was taken offline (hotplug.hpp): it has struct pages, but no online page
+    kRemoved,  // and then removed: no struct pages
+};
 
 /// One memmap section (decision D12).
 struct MemSection {

@@ -17,8 +17,10 @@ constexpr u64 section_index(const Geometry& g, Pfn p) { return p.value >> (g.sec
 constexpr Pfn first_pfn(const Geometry& g, PhysRange r) { return g.pfn_of(align_up(r.start, g.page_size())); }
 constexpr Pfn end_pfn(const Geometry& g, PhysRange r) { return g.pfn_of(r.end()); }
 
-/// Null where there is no memory.
+/// Null where there is no online memory.
 const MemSection* section_of(const Kernel& k, Pfn p);
+/// The entry of the section table, whatever its state; null outside of the table.
+const MemSection* section_entry(const Kernel& k, Pfn p);
 MemSection* claim_section(const Kernel& k, Pfn p);
 
 /// The struct page as stored; all-zero where nothing was ever stored. Does not touch the memmap.
@@ -31,6 +33,10 @@ void forget_pages(Kernel& k, Pfn first, u64 n);
 
 MigrateType type_of(const Kernel& k, Pfn p);
 void set_type(const Kernel& k, Pfn p, MigrateType type);
+/// Pages of the memmap of one section.
+u64 memmap_run_pages(const Geometry& g);
+/// The section as memmap initialisation leaves it, all movable, with its struct pages at `memmap`.
+void reset_section(Kernel& k, Pfn p, PhysAddr memmap);
 /// All pageblocks of a run inside one section, which begins with one, have the type.
 bool is_all_of_type(const Kernel& k, Pfn first, u64 pages, MigrateType type);
 

@@ -3,6 +3,7 @@
 
 #include "model/bits.hpp"
 #include "model/kernel.hpp"
+#include "model/mm/vm_map.hpp"
 
 namespace baton::vm {
 namespace {
@@ -48,7 +49,10 @@ Result<u32> create(Kernel& k, Order order, u32 flags) {
     for (u32 slot = 0; slot < kVmAreasMax; ++slot) {
         VmArea& area = k.vm_areas.slots[slot];
         if (area.used != 0) continue;
-        area = {.used = 1, .flags = flags, .order = order.value, .padding = 0, .pages = 0, .first = {}, .last = {}};
+        area = {};
+        area.used = 1;
+        area.flags = flags;
+        area.order = order.value;
         return slot;
     }
     return fail(Errno::kENOSPC);
@@ -64,6 +68,7 @@ Status append(Kernel& k, u32 slot, PhysAddr page) {
 }
 
 void forget(Kernel& k, u32 slot) {
+    unmap(k, slot);
     PhysAddr index = area_of(k, slot).first;
     while (index.value != 0) {
         const auto next = ram::load<PhysAddr>(link_of(k, index));
@@ -85,12 +90,17 @@ Result<u32> alloc(Kernel& k, u64 pages, Order order, u32 flags) {
             return fail(grown.error());
         }
     }
+    if (const Status mapped = map(k, *slot); !mapped) {
+        if (!free(k, *slot)) BATON_WARN();
+        return fail(mapped.error());
+    }
     return slot;
 }
 
 Status free(Kernel& k, u32 slot) {
     const VmArea* area = find(k, slot);
     if (area == nullptr) return fail(Errno::kENOENT);
+    unmap(k, slot);
     PageCursor cursor(k, *area);
     for (u64 i = 0; i < area->pages; ++i) mm::free_pages(k, cursor.next(), {0});
     forget(k, slot);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// vmalloc areas, as far as their pages go: which frames, in which order, in runs of what size (specs/kho.md §2.5).
+// vmalloc areas: which frames, in which order, in runs of what size (specs/kho.md §2.5). vm_map.hpp maps them.
 //
 // An area is memory that need not be contiguous: runs of 2^order pages each. Its page list has an entry a page, kept in
-// a chain of index pages, so an area may have any number of pages and needs no contiguous memory. Nothing is mapped:
-// neither side of a handover tells the other a virtual address (§2.5).
+// a chain of index pages, so an area may have any number of pages and needs no contiguous memory. Neither side of a
+// handover tells the other a virtual address (§2.5).
 //   index page: u64 phys[page_size/8 - 1] of pages; last word = phys of the next index page, 0 = end
 #pragma once
 
@@ -28,6 +28,8 @@ struct VmArea {
     u64 pages;       // in the list
     PhysAddr first;  // index page, 0 = none
     PhysAddr last;
+    u64 start;   // page of the vmalloc range where it is mapped (vm_map.hpp)
+    u64 mapped;  // pages it has there; 0 = no address yet
 };
 
 inline constexpr u32 kVmAreasMax = 8;
@@ -37,12 +39,12 @@ struct VmAreas {
 
 namespace vm {
 
-/// An area of `pages` zeroed pages, which must be whole runs of 2^order; its slot. EINVAL, ENOSPC, ENOMEM.
+/// A mapped area of `pages` zeroed pages, which must be whole runs of 2^order; its slot. EINVAL, ENOSPC, ENOMEM.
 Result<u32> alloc(Kernel& k, u64 pages, Order order, u32 flags);
-/// Frees every page of the area, then the area. ENOENT for a slot that holds none.
+/// Unmaps the area, frees every page of it, then the area. ENOENT for a slot that holds none.
 Status free(Kernel& k, u32 slot);
 
-/// An area without pages, to be filled by `append`: ENOSPC.
+/// An area without pages, to be filled by `append` and then mapped: ENOSPC.
 Result<u32> create(Kernel& k, Order order, u32 flags);
 Status append(Kernel& k, u32 slot, PhysAddr page);
 /// Frees the area but not its pages.

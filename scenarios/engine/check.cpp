@@ -90,12 +90,16 @@ private:
         if (life_ == Life::kOff || is<step::Load>()) life_ = Life::kUnknown;  // say it once
     }
 
+    /// Names a region whose memory may be gone.
+    bool outlives_memory() const {
+        return is<step::Expect>() || is<step::Unpin>() || is<step::VmallocRead>() || is<step::MemoryBlock>();
+    }
     const Region* needs_region(const std::string& name) {
         const auto found = regions_.find(name);
         if (found != regions_.end()) {
-            if (found->second.freed != 0 && !is<step::Expect>())
+            if (found->second.freed != 0 && !outlives_memory())
                 wrong(fmt::format("region \"{}\" was freed in step {}", name, found->second.freed),
-                      "only expect can still name it");
+                      "expect, unpin, vmalloc_read and the steps on memory blocks can still name it");
             return &found->second;
         }
         if (open_ || name.empty()) return nullptr;
@@ -141,6 +145,12 @@ private:
     void needs(const step::SubtreeAdd& add) { needs_range(add.range); }
     void needs(const step::SubtreeGet& get) {
         if (get.range) needs_range(*get.range);
+    }
+    void needs(const step::Pin& pin) { needs_region(pin.region); }
+    void needs(const step::Unpin& unpin) { needs_region(unpin.region); }
+    void needs(const step::VmallocRead& read) { needs_region(read.region); }
+    void needs(const step::MemoryBlock& block) {
+        if (!block.at) needs_region(block.region);
     }
     void needs(const step::HostPoke& poke) { needs_poke(poke.poke); }
     void needs(const step::Expect& expect) { needs_region(expect.region); }

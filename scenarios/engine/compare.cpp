@@ -52,16 +52,16 @@ std::optional<Difference> compare_work(const RunResult& a, const RunResult& b) {
 
 /// An image that was moved onto handed-over memory keeps its stack there, which is not the same on both targets, and
 /// the handover is hashed when that image runs.
-bool damages(const Scenario& scenario) {
+bool loses(const Scenario& scenario) {
     return std::ranges::any_of(scenario.steps, [](const Step& s) {
         const auto* exec = std::get_if<step::Exec>(&s.action);
-        return exec != nullptr && exec->damages;
+        return exec != nullptr && exec->loses;
     });
 }
 
 std::optional<Difference> compare_results(const Scenario& scenario, const RunResult& a, const RunResult& b) {
     if (const std::string x = text(a), y = text(b); x != y) return Difference{"the verdicts differ", x, y};
-    if (a.handover_hash != b.handover_hash && !damages(scenario))
+    if (a.handover_hash != b.handover_hash && !loses(scenario))
         return Difference{"the handover hashes differ", a.handover_hash, b.handover_hash};
     if (a.verified != b.verified)
         return Difference{"what was verified differs", fmt::format("{}", fmt::join(a.verified, "; ")),

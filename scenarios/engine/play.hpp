@@ -101,6 +101,16 @@ private:
     void poke(const Poke& poke, PhysRange where);
     void schedule_pokes(const Step& step);
 
+    // play_pages.cpp
+    void play(const step::Pin& a);
+    void play(const step::Unpin& a);
+    void play(const step::MemoryBlock& a);
+    void play(const step::VmallocRead& a);
+    /// The kernel moved a folio of userspace.
+    void follow(PhysAddr from, PhysAddr to);
+    std::vector<PhysAddr> folios_of(const Region& r) const;
+    std::optional<Reply> pin_folio(PhysAddr at, std::vector<PhysAddr>& pinned);
+
     // play_kexec.cpp
     void play(const step::Boot& a);
     void play(const step::Finalise& a);
@@ -115,8 +125,8 @@ private:
     void play(const step::Save& a);
     void play(const step::Load& a);
     void play(const step::Continue& a);
-    std::unique_ptr<sim::Machine> make_machine(const sim::MachineConfig& config) const;
-    void watch(sim::Machine& machine) const;
+    std::unique_ptr<sim::Machine> make_machine(const sim::MachineConfig& config);
+    void watch(sim::Machine& machine);
     std::filesystem::path images_of_build() const;
     const sim::ImageFile& image(u32 kernel);
     std::vector<u8> initrd(u64 bytes) const;
@@ -126,6 +136,9 @@ private:
     void arrived(const Step& step);
     void report_hop(const Step& step);
     void check_handed_over(const Step& step);
+    /// Notes a preserved block that is free memory of the outgoing kernel, or offline: it no longer holds what was
+    /// meant.
+    void check_still_held(PhysRange block);
     /// Destination of the boot data (zero page or device tree) of the image that is loaded.
     PhysAddr next_boot_data();
     /// What a saved machine must know of the run, beside its regions.
@@ -180,6 +193,8 @@ private:
     u64 loaded_initrd_bytes_ = 0;
     Hop hop_;                                       // being made by the exec under way
     std::vector<PhysRange> handed_ranges_;          // preserved blocks, at the jump
+    bool lost_ = false;                             // some of it changed, or nobody held it
+    std::vector<PhysAddr> not_held_;                // of these, those that nobody held any more
     std::optional<sim::Ledger::State> powered_on_;  // the ledger when the first kernel was up
     FrameHashes handed_over_;                       // their frames that held anything
     std::vector<const ScheduledPoke*> ahead_;       // of the step under way, not done yet

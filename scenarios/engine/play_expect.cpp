@@ -67,6 +67,8 @@ void Play::expect_pages(const step::Expect& a, const Region& r) {
             };
             if (!flag(a.reserved, (flags & kPageReserved) != 0 || reserved_range != 0, "reserved")) return;
             if (!flag(a.free, (flags & kPageFree) != 0, "free")) return;
+            if (!flag(a.cma, (flags & kPageCma) != 0, "in CMA")) return;
+            if (i == 0 && !flag(a.pinned, (flags & kPagePinned) != 0, "pinned")) return;
             if (i != 0 && !flag(a.tails, (flags & kPageTail) != 0, "a tail page")) return;
             if (i == 0 && a.order && a.order->value != order) {
                 finding(*step_, fmt::format("{}: block {} has order {}", who, page, order),
@@ -82,6 +84,8 @@ void Play::expect_pages(const step::Expect& a, const Region& r) {
     }
     if (a.reserved) verified(fmt::format("{}: {} pages are {}reserved", who, r.pages(), *a.reserved ? "" : "not "));
     if (a.free) verified(fmt::format("{}: {} pages are {}free", who, r.pages(), *a.free ? "" : "not "));
+    if (a.cma) verified(fmt::format("{}: {} pages are {}in CMA", who, r.pages(), *a.cma ? "" : "not "));
+    if (a.pinned) verified(fmt::format("{}: {} blocks are {}pinned", who, r.blocks.size(), *a.pinned ? "" : "not "));
     if (a.order) verified(fmt::format("{}: {} blocks have order {}", who, r.blocks.size(), a.order->value));
     if (a.tails) verified(fmt::format("{}: tail pages are {}", who, *a.tails ? "linked to their head" : "not linked"));
     if (a.refcount) verified(fmt::format("{}: refcount {} on every head", who, *a.refcount));
@@ -116,7 +120,7 @@ void Play::expect_region(const step::Expect& a) {
         else
             finding(*step_, fmt::format("{} is intact", r->name), "expected a change");
     }
-    if (a.reserved || a.free || a.order || a.tails || a.refcount) expect_pages(a, *r);
+    if (a.reserved || a.free || a.order || a.tails || a.refcount || a.pinned || a.cma) expect_pages(a, *r);
     if (a.node) expect_node(a, *r);
 }
 
@@ -174,6 +178,12 @@ void Play::expect_kernel(const step::Expect& a) {
         const auto s = ask(Query::kKexecMetadata);
         if (s) expect_equal(a.kexec_count, s->values[0], "kexec_count");
     }
+    if (a.offline_blocks || a.removed_blocks) {
+        const auto s = ask(Query::kMemoryBlocks);
+        if (!s) return;
+        expect_equal(a.offline_blocks, s->values[1], "offline_blocks");
+        expect_equal(a.removed_blocks, s->values[2], "removed_blocks");
+    }
     if (a.generation) {
         const auto g = ask(Query::kKernel);
         if (g) expect_equal(a.generation, static_cast<Generation>(g->values[2]), "generation");
@@ -195,9 +205,9 @@ void Play::play(const step::Expect& a) {
     const bool needs_kernel = !a.region.empty() || a.kho_boot || a.kho_enabled || a.finalised || a.scratch_count ||
                               a.preserved_blocks || a.preserved_pages || a.generation || a.captured ||
                               a.initrd_intact || a.kexec_count || a.image_moved || a.image_in_scratch ||
-                              asks_for_nodes(a);
+                              a.offline_blocks || a.removed_blocks || asks_for_nodes(a);
     const bool content_only = !a.region.empty() && a.intact && !a.reserved && !a.free && !a.order && !a.tails &&
-                              !a.refcount && !a.node;
+                              !a.refcount && !a.node && !a.pinned && !a.cma;
     if (needs_kernel && !content_only && (dead_ || !machine().waiting())) {
         finding(*step_, dead_ ? "no kernel is left to ask" : "a kernel at a break cannot be asked",
                 "region with intact, log and no_log need no kernel");

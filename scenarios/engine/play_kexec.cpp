@@ -19,9 +19,9 @@ namespace {
 
 inline constexpr u32 kInitrdStream = 0x1417d;
 
-bool expects_damage(const Step& step) {
+bool loses(const Step& step) {
     const auto* exec = std::get_if<step::Exec>(&step.action);
-    return exec != nullptr && exec->damages;
+    return exec != nullptr && exec->loses;
 }
 
 }  // namespace
@@ -52,7 +52,8 @@ const sim::ImageFile& Play::image(u32 kernel) {
     }
 }
 
-void Play::watch(sim::Machine& machine) const {
+void Play::watch(sim::Machine& machine) {
+    machine.set_migration_listener([this](PhysAddr from, PhysAddr to) { follow(from, to); });
     if (sim::GuestRunner* guest = machine.guest()) {
         sim::SymbolFiles names = sim::SymbolFiles::in(images_of_build());
         for (const KernelSpec& k : scenario_.kernels)
@@ -63,7 +64,7 @@ void Play::watch(sim::Machine& machine) const {
     if (options_.on_machine) options_.on_machine(machine);
 }
 
-std::unique_ptr<sim::Machine> Play::make_machine(const sim::MachineConfig& config) const {
+std::unique_ptr<sim::Machine> Play::make_machine(const sim::MachineConfig& config) {
     try {
         auto machine = std::make_unique<sim::Machine>(config);
         watch(*machine);
@@ -182,6 +183,7 @@ PhysAddr Play::next_boot_data() {
 void Play::remember_handed_over() {
     handed_over_.clear();
     handed_ranges_.clear();
+    not_held_.clear();
     poked_.clear();
     hop_ = {};
     const Kernel* k = machine().kernel();
@@ -208,11 +210,17 @@ void Play::remember_handed_over() {
     for (const sim::HandoverBlock& b : seen.blocks) {
         handed_ranges_.push_back({b.phys, g.bytes_of(b.order)});
         machine().hash_frames(handed_ranges_.back(), handed_over_);
+        check_still_held(handed_ranges_.back());
     }
 }
 
+void Play::check_still_held(PhysRange block) {
+    for (const sim::OwnedRun& run : machine().ownership().runs(block))
+        if (run.owner == Owner::kFree || run.owner == Owner::kNobody) return not_held_.push_back(run.range.start);
+}
+
 void Play::check_handed_over(const Step& step) {
-    if (handed_ranges_.empty() && !expects_damage(step)) return;
+    if (handed_ranges_.empty() && !loses(step)) return;
     FrameHashes now;
     for (const PhysRange& r : handed_ranges_) machine().hash_frames(r, now);
     u64 changed = 0;
@@ -227,13 +235,16 @@ void Play::check_handed_over(const Step& step) {
         else if (changed++ == 0)
             first = {frame << kFrameShift};
     }
-    if (expects_damage(step) && changed != 0)
-        verified(fmt::format("preserved frames changed, as expected; the first is {}", hex(first)));
-    else if (expects_damage(step))
-        finding(step, "no preserved frame changed during the handover", "expected damage");
+    lost_ = changed != 0 || !not_held_.empty();
+    if (loses(step) && lost_)
+        verified(fmt::format("of what was handed over, {} frames changed and {} blocks were nobody's, as expected",
+                             changed, not_held_.size()));
     else if (changed != 0)
         finding(step, fmt::format("{} preserved frames changed during the handover", changed),
                 fmt::format("the first is {}", hex(first)));
+    else if (!not_held_.empty())
+        finding(step, fmt::format("{} preserved blocks were nobody's at the jump", not_held_.size()),
+                fmt::format("free or offline memory; the first is {}", hex(not_held_[0])));
     else if (poked != 0)
         verified(fmt::format("{} handed-over frames changed, all by the scenario's own pokes", poked));
     else
@@ -248,7 +259,7 @@ void Play::arrived(const Step& step) {
     if (const Kernel* k = machine().kernel(); hop_.arrived && k != nullptr) hop_.kho_boot = k->kho.is_kho_boot != 0;
     result_.hops.push_back(hop_);
     // A kernel that took the handover for nothing is free to use the memory.
-    if (hop_.kho_boot || expects_damage(step)) check_handed_over(step);
+    if (hop_.kho_boot || loses(step)) check_handed_over(step);
     if (!hop_.arrived) return;
     running_ = *loaded_;
     running_initrd_bytes_ = loaded_initrd_bytes_;
@@ -262,7 +273,8 @@ void Play::arrived(const Step& step) {
     }
 }
 
-void Play::play(const step::Exec&) {
+void Play::play(const step::Exec& a) {
+    lost_ = false;
     machine().add_action({Site::kKexecJump, 1}, [this] {
         remember_handed_over();
         collect_log();
@@ -271,6 +283,8 @@ void Play::play(const step::Exec&) {
     const sim::Outcome outcome = through_breaks(machine().command(Op::kExec));
     const bool arrives = judge(*step_, outcome) && outcome.kind == sim::Outcome::Kind::kBooted;
     if (arrives || (dead_ && !hop_.segments.empty())) arrived(*step_);
+    if (a.loses && !lost_ && !failed())
+        finding(*step_, "nothing that was handed over was lost", "expected, because of loses = true");
 }
 
 // Of a machine that was loaded at its break: the step it stands in belongs to the scenario that saved it.

@@ -35,9 +35,10 @@ void Play::play(const step::Alloc& a) {
     const bool folio = a.kind == BlockKind::kFolio;
     const u64 pages = folio ? a.order.pages() : a.pages;
     for (u64 i = 0; i < a.count; ++i) {
-        const auto reply = send(Op::kAlloc, {static_cast<u64>(folio ? AllocKind::kFolio : AllocKind::kPages),
-                                             folio ? a.order.value : a.pages, a.node ? *a.node + u64{1} : 0,
-                                             u64{a.this_node}});
+        const auto reply =
+            send(Op::kAlloc, {static_cast<u64>(folio ? AllocKind::kFolio : AllocKind::kPages),
+                              folio ? a.order.value : a.pages, a.node ? *a.node + u64{1} : 0,
+                              (a.this_node ? u64{kWishThisNode} : 0) | (a.movable ? u64{kWishMovable} : 0)});
         if (!reply) break;
         r.blocks.push_back({{reply->values[0]}, pages});
     }
@@ -47,6 +48,7 @@ void Play::play(const step::Alloc& a) {
 
 void Play::read_area(Region& r) {
     r.blocks.clear();
+    if (const auto area = ask(Query::kVmallocArea, r.slot)) r.area_start = area->values[0];
     for (u64 i = 0, pages = 1; i < pages; i += 5) {
         const auto reply = ask(Query::kVmallocPages, u64{r.slot} << 32 | i);
         if (!reply) return;

@@ -99,12 +99,25 @@ std::vector<Block> cut(const Region& region, const Range& range, u64 page_size) 
     return out;
 }
 
+void cut_out(Region& region, std::size_t block, u64 page, u64 page_size) {
+    for (std::vector<Block>* blocks : {&region.blocks, &region.original}) {
+        const Block whole = (*blocks)[block];
+        std::vector<Block> parts;
+        if (page != 0) parts.push_back({whole.phys, page});
+        parts.push_back({whole.phys + page * page_size, 1});
+        if (page + 1 < whole.pages) parts.push_back({whole.phys + (page + 1) * page_size, whole.pages - page - 1});
+        const auto at = blocks->erase(blocks->begin() + static_cast<std::ptrdiff_t>(block));
+        blocks->insert(at, parts.begin(), parts.end());
+    }
+}
+
 std::vector<u8> to_bytes(const std::vector<Region>& regions) {
     nlohmann::json all = nlohmann::json::array();
     for (const Region& r : regions) {
         nlohmann::json one = {{"name", r.name},
                               {"kind", static_cast<u32>(r.kind)},
                               {"slot", r.slot},
+                              {"area_start", r.area_start},
                               {"reserve_mem", r.reserve_mem},
                               {"filled", r.filled},
                               {"captured", r.captured},
@@ -124,6 +137,7 @@ std::vector<Region> regions_from_bytes(std::span<const u8> bytes) {
         Region r{.name = one.at("name"),
                  .kind = static_cast<BlockKind>(one.at("kind").get<u32>()),
                  .slot = one.at("slot"),
+                 .area_start = one.at("area_start"),
                  .reserve_mem = one.at("reserve_mem"),
                  .filled = one.at("filled"),
                  .captured = one.at("captured")};

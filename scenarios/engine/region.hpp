@@ -21,6 +21,7 @@ struct Region {
     std::string name;
     BlockKind kind = BlockKind::kFolio;
     u32 slot = 0;              // of a vmalloc area, in the running kernel; its blocks are single pages
+    u64 area_start = 0;        // of a vmalloc area: first page in the vmalloc range, also of one that was freed
     bool reserve_mem = false;  // of the kernel's command line; found anew after every boot
     std::vector<Block> blocks;
     std::vector<Block> original;  // where it was when it was allocated, or first found
@@ -50,6 +51,9 @@ std::optional<Difference> first_difference(sim::Machine& machine, const Region& 
 
 /// Blocks of a range of a region: whole blocks, or parts of them cut to pages.
 std::vector<Block> cut(const Region& region, const Range& range, u64 page_size);
+
+/// A page of a block becomes a block of its own.
+void cut_out(Region& region, std::size_t block, u64 page, u64 page_size);
 
 /// A region as bytes for a saved machine, and back.
 std::vector<u8> to_bytes(const std::vector<Region>& regions);

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "model/command.hpp"
 #include "model/errno.hpp"
 #include "model/geometry.hpp"
 #include "model/rules.hpp"
@@ -158,6 +159,7 @@ struct Alloc {
     u64 count = 1;
     std::optional<u32> node;  // to be tried first
     bool this_node = false;   // and no other
+    bool movable = false;     // may lie in CMA, and be moved
 };
 /// A vmalloc area: `pages` pages in runs of 2^order.
 struct Vmalloc {
@@ -193,7 +195,7 @@ struct KexecFileLoad {
 struct KexecUnload {};
 /// reboot(KEXEC): done when the next kernel takes commands.
 struct Exec {
-    bool damages = false;  // handed-over memory must change on the way: a defect is at work
+    bool loses = false;  // memory that is handed over must be lost
 };
 struct SubtreeAdd {
     std::string name;
@@ -212,6 +214,25 @@ struct TestKhoSave {
     u64 bytes_max = 0;
 };
 struct TestKhoRestore {};
+/// Long-term pins on every folio of a region.
+struct Pin {
+    std::string region;
+};
+struct Unpin {
+    std::string region;
+};
+/// A memory block goes offline, online, away, or comes back.
+struct MemoryBlock {
+    BlockChange change = BlockChange::kOffline;
+    std::string region;          // the block of its first page, where that was when it was made or last filled
+    std::optional<PhysAddr> at;  // or the block's start
+    bool driver_managed = false;
+};
+/// The running kernel reads an area through its virtual address.
+struct VmallocRead {
+    std::string region;
+    bool differs = false;  // what it reads must not be what was filled in
+};
 struct HostPoke {
     Poke poke;
 };
@@ -236,6 +257,8 @@ struct Expect {
     std::optional<bool> tails;         // every page of a block but the first is a tail page of it
     std::optional<u64> refcount;       // of every block's head page
     std::optional<u64> node;           // every page is on it
+    std::optional<bool> pinned;        // every block's head page is
+    std::optional<bool> cma;           // every page lies in a CMA pageblock
     // of the running kernel
     std::optional<bool> kho_boot;
     std::optional<bool> kho_enabled;
@@ -250,19 +273,21 @@ struct Expect {
     std::optional<bool> node_counts;     // every node counts as free and managed what its pages say
     std::vector<u32> scratch_nodes;      // nodes of the scratch areas from the third on
     std::optional<u64> kexec_count;      // kexecs before this kernel, as the handover tells (kho-v3)
+    std::optional<u64> offline_blocks;   // memory blocks that are offline
+    std::optional<u64> removed_blocks;
     std::optional<Generation> generation;
-    std::optional<bool> captured;       // what the capture it was booted from expects of it holds
-    std::optional<bool> initrd_intact;  // the initrd of this kernel lies where it was told, with its content
-    std::optional<bool> swapped;        // the last relocation exchanged pages instead of copying them
+    std::optional<bool> captured;          // what the capture it was booted from expects of it holds
+    std::optional<bool> initrd_intact;     // the initrd of this kernel lies where it was told, with its content
+    std::optional<bool> swapped;           // the last relocation exchanged pages instead of copying them
     std::optional<bool> image_moved;       // KASLR: it does not lie where it was loaded
     std::optional<bool> image_in_scratch;  // it lies in a scratch area
-    std::vector<std::string> log;       // each is part of a line this kernel logged
+    std::vector<std::string> log;          // each is part of a line this kernel logged
     std::vector<std::string> no_log;
 };
 
 using Action = std::variant<Boot, Alloc, Vmalloc, Free, Fill, Preserve, Unpreserve, Restore, Finalise, Abort,
-                            KexecFileLoad, KexecUnload, Exec, SubtreeAdd, SubtreeGet, TestKhoSave, TestKhoRestore,
-                            HostPoke, Save, Load, Continue, Expect>;
+                            KexecFileLoad, KexecUnload, Exec, SubtreeAdd, SubtreeGet, TestKhoSave, TestKhoRestore, Pin,
+                            Unpin, MemoryBlock, VmallocRead, HostPoke, Save, Load, Continue, Expect>;
 
 }  // namespace step
 

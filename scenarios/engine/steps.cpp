@@ -40,7 +40,7 @@ std::span<const StepKind> step_kinds() {
     static const std::vector<StepKind> kKinds = [] {
         std::vector<StepKind> all;
         for (const std::span<const StepKind> group :
-             {machine_steps(), memory_steps(), kho_steps(), kexec_steps(), expect_steps()})
+             {machine_steps(), memory_steps(), kho_steps(), kexec_steps(), page_steps(), expect_steps()})
             all.insert(all.end(), group.begin(), group.end());
         return all;
     }();

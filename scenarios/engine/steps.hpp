@@ -54,6 +54,7 @@ std::span<const StepKind> machine_steps();
 std::span<const StepKind> memory_steps();
 std::span<const StepKind> kho_steps();
 std::span<const StepKind> kexec_steps();
+std::span<const StepKind> page_steps();
 std::span<const StepKind> expect_steps();
 
 // Keys that several kinds share.

@@ -17,6 +17,8 @@ constexpr StepKey kRegionKeys[] = {
     {"tails", "bool", "the other pages of every block are its tail pages"},
     {"refcount", "integer", "of the head page of every block"},
     {"node", "integer", "every page is on this NUMA node"},
+    {"pinned", "bool", "the head page of every block is pinned"},
+    {"cma", "bool", "every page is in CMA"},
 };
 
 constexpr StepKey kKernelKeys[] = {
@@ -33,6 +35,8 @@ constexpr StepKey kKernelKeys[] = {
     {"node_counts", "bool", "every node counts as free and managed what its pages tell"},
     {"scratch_nodes", "integer or array", "on which nodes its scratch areas lie, from the third on"},
     {"kexec_count", "integer", "kexecs before it, as its handover tells (kho-v3)"},
+    {"offline_blocks", "integer", "memory blocks of it that are offline"},
+    {"removed_blocks", "integer", "memory blocks that were removed from it"},
     {"generation", "name", "its generation (`baton list --generations`)"},
     {"captured", "bool", "what the capture it was booted from expects of it holds, block by block"},
     {"initrd_intact", "bool", "its initrd lies where it was told, with its content"},
@@ -53,6 +57,8 @@ step::Action parse_expect(Fields& fields, const StepContext&) {
     if (const auto order = fields.integer("order", 0, kOrderMax)) e.order = Order{static_cast<u32>(*order)};
     e.tails = fields.boolean("tails");
     e.refcount = fields.integer("refcount", 0, kCountMax);
+    e.pinned = fields.boolean("pinned");
+    e.cma = fields.boolean("cma");
     e.kho_boot = fields.boolean("kho_boot");
     e.kho_enabled = fields.boolean("kho_enabled");
     e.finalised = fields.boolean("finalised");
@@ -74,6 +80,8 @@ step::Action parse_expect(Fields& fields, const StepContext&) {
     e.node_counts = fields.boolean("node_counts");
     numbers("scratch_nodes", e.scratch_nodes);
     e.kexec_count = fields.integer("kexec_count", 0, kCountMax);
+    e.offline_blocks = fields.integer("offline_blocks", 0, kCountMax);
+    e.removed_blocks = fields.integer("removed_blocks", 0, kCountMax);
     static const std::vector<std::string_view> kNames = names_of(kGenerations);
     if (const auto chosen = fields.choice("generation", {"generation", kNames}))
         e.generation = kGenerations[*chosen].id;

@@ -14,7 +14,7 @@ step::Action parse_file_load(Fields& fields, const StepContext& context) {
 }
 step::Action parse_unload(Fields&, const StepContext&) { return step::KexecUnload{}; }
 step::Action parse_exec(Fields& fields, const StepContext&) {
-    return step::Exec{.damages = fields.boolean("damages").value_or(false)};
+    return step::Exec{fields.boolean("loses").value_or(false)};
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ std::span<const StepKind> kexec_steps() {
         {"exec",
          StepActor::kCommand,
          "reboot into the loaded kernel; done when it takes commands",
-         {{"damages", "bool", "memory that was handed over changes on the way, and that is what is expected"}},
+         {{"loses", "bool", "memory that is handed over must be lost; false: must not"}},
          parse_exec},
     };
     return kKinds;

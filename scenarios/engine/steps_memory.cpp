@@ -20,6 +20,7 @@ step::Action parse_alloc(Fields& fields, const StepContext&) {
     alloc.this_node = fields.boolean("this_node").value_or(false);
     if (fields.has("this_node") && !fields.has("node"))
         fields.error("this_node", "\"this_node\" is about a node, and none is named", "add \"node\"");
+    alloc.movable = fields.boolean("movable").value_or(false);
     return alloc;
 }
 step::Action parse_vmalloc(Fields& fields, const StepContext&) {
@@ -46,7 +47,8 @@ std::span<const StepKind> memory_steps() {
           {"pages", "integer", "runs of this many pages"},
           {"count", "integer", "how many blocks; 1"},
           {"node", "integer", "NUMA node to be tried first; the CPU's"},
-          {"this_node", "bool", "no other node serves"}},
+          {"this_node", "bool", "no other node serves"},
+          {"movable", "bool", "they may lie in CMA, and be moved; false"}},
          parse_alloc},
         {"vmalloc",
          StepActor::kCommand,

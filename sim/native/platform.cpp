@@ -2,6 +2,7 @@
 // model/platform.hpp for kernels that run as host code: every call goes to this thread's NativeHost.
 #include "model/platform.hpp"
 
+#include "model/mm/paging/paging.hpp"
 #include "sim/native/host.hpp"
 
 namespace baton::sim {
@@ -50,6 +51,11 @@ void relax() { host().relax(); }
 void barrier() {}
 void cache_clean(PhysRange) {}
 void tlb_flush() {}
+std::byte* mapped(const Geometry& g, PhysAddr root, VirtAddr va, u64 bytes) {
+    const paging::Translation t = paging::walk(g, root, va);
+    if (t.leaf_bytes == 0) page_fault({va.value}, bytes);
+    return direct_map(t.address, bytes);
+}
 void load_root(PhysAddr table, u32 asid) { host().load_root(table, asid); }
 u32 cpu_id() { return 0; }
 void reply(u64 sequence) { host().reply(sequence); }

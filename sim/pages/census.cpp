@@ -219,8 +219,8 @@ private:
     void part_of_section(PageSpan span) {
         const MemSection* s = section_of(span.first);
         if (s == nullptr) return fault("memory at {:#x} has no section", address(span.first));
-        if (s->state == SectionState::kUntouched) {
-            out_.free += span.pages();
+        if (s->state == SectionState::kUntouched || s->state == SectionState::kOffline) {
+            (s->state == SectionState::kOffline ? out_.offline : out_.free) += span.pages();
             return;
         }
         const u64 chunk = g_.page_size() / sizeof(Page);

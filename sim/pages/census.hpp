@@ -7,6 +7,7 @@
 //   in use     handed out by the page allocator: its struct page says so, and by which site (model/mm/alloc_site.hpp)
 //   preserved  reserved by memblock with its struct page left alone: handed over, and not restored
 //   reserved   by memblock otherwise: what boot took and keeps
+//   offline    in a memory block that was taken offline
 // and a page that is nothing of this, or two things at once, is a fault.
 #pragma once
 
@@ -32,6 +33,7 @@ struct PageCensus {
     u64 in_use = 0;
     u64 preserved = 0;
     u64 reserved = 0;
+    u64 offline = 0;
     std::array<u64, kAllocSiteCount> by_site{};  // of those in use
     std::vector<std::string> faults;             // what does not add up; no more than kFaultsMax are told
     static constexpr std::size_t kFaultsMax = 8;

@@ -88,7 +88,7 @@ TEST_CASE("kaslr: damage that is expected must come, and damage that is not is a
         Scenario scenario = parsed(file);
         REQUIRE(run_natively(scenario).verdict == Verdict::kPass);
         for (Step& s : scenario.steps)
-            if (auto* exec = std::get_if<step::Exec>(&s.action)) exec->damages = !exec->damages;
+            if (auto* exec = std::get_if<step::Exec>(&s.action)) exec->loses = !exec->loses;
         const RunResult r = run_natively(scenario);
         CHECK(r.verdict == Verdict::kFail);
         CHECK(story(r).find("preserved frame") != std::string::npos);

@@ -5,6 +5,8 @@
 // kexec control pages), passed as a function with a context, because tables are needed before any allocator and after.
 #pragma once
 
+#include <optional>
+
 #include "model/bits.hpp"
 #include "model/geometry.hpp"
 #include "model/ram.hpp"
@@ -41,6 +43,12 @@ struct Translation {
     u32 flags;
 };
 Translation walk(const Geometry& g, PhysAddr root, VirtAddr va);
+
+/// Clears the leaves of [va, va + size), which must not reach out of it; tables stay. Not mapped is no error. The TLB
+/// is the caller's.
+void unmap(const Geometry& g, PhysAddr root, VirtAddr va, u64 size);
+/// Unlinks the table of pages on the way to `va` if it maps nothing: the page it was, or nothing.
+std::optional<PhysAddr> drop_empty_table(const Geometry& g, PhysAddr root, VirtAddr va);
 
 /// Copies the tables that map [start, end) from one root to another, leaf by leaf as they are, but writable everywhere:
 /// what AArch64 relocates under (specs/kexec.md §11.2). start and end are multiples of what a root entry covers.

@@ -34,6 +34,9 @@ public:
     /// Early boot to the end of the initcalls. `incoming` as the boot protocol passes it.
     void boot(std::string_view command_line = kCommandLine, const KhoIncoming* incoming = nullptr) {
         Kernel& k = kernel();
+        // An empty root table, in the image: enough for vmalloc.
+        k.page_table = k.image;
+        ram::zero(k.page_table, geometry(k).page_size());
         if (incoming != nullptr) kho::populate(k, *incoming);
         kho::parse_early_options(k, command_line);
         if (!memblock::add(k.memblock, ram())) throw std::runtime_error("memblock::add failed");
