@@ -51,7 +51,8 @@ TEST_CASE("check: regions come from alloc and from reserve_mem of a kernel that 
 TEST_CASE("check: what was freed can only be looked at") {
     CHECK(wrong("{do='alloc',region='r',order=0},{do='free',region='r'},{do='expect',region='r',free=true}").empty());
     CHECK(wrong("{do='alloc',region='r',order=0},{do='free',region='r'},{do='fill',region='r'}") ==
-          Texts{"f:6:56: region \"r\" was freed in step 3 (only expect can still name it)"});
+          Texts{"f:6:56: region \"r\" was freed in step 3 "
+                "(expect, unpin, vmalloc_read and the steps on memory blocks can still name it)"});
     CHECK(wrong("{do='free',region='oops'}") ==
           Texts{"f:6:1: region \"oops\" is reserved memory (only what was allocated can be freed)"});
 }
