@@ -237,11 +237,17 @@ private:
     std::vector<bool> free_;
 };
 
+#ifdef __SANITIZE_ADDRESS__
+constexpr u64 kOperations = 10'000;
+#else
+constexpr u64 kOperations = 100'000;
+#endif
+
 TEST_CASE("page allocator: random use agrees with a model of single pages") {
     for (const TestGeometry& t : kTestGeometries) {
         Walker w(t, 11);
         const u64 total = w.fresh.free_pages;
-        for (u64 i = 0; i < 25000; ++i) {
+        for (u64 i = 0; i < kOperations; ++i) {
             INFO(w.rig.g.name << ", operation " << i);
             w.step(i % 3000 < 1500 ? total : total / 4);  // fill up, then drain, twice and more
             const u64 used = [&] {
