@@ -26,6 +26,7 @@ PhysRange range_at(const Kernel& k, PhysAddr a) { return {a, geometry(k).section
 bool is_whole(Kernel& k, PhysAddr a) {
     const PhysRange block = range_at(k, a);
     const Geometry& g = geometry(k);
+    if (section_entry(k, g.pfn_of(a))->nid == kMixedNode) return false;
     if (&zone_of(k, g.pfn_of(block.start)) != &zone_of(k, g.pfn_of(block.end() - 1))) return false;
     for (PhysAddr at = block.start; at < block.end();) {
         platform::charge(Work::kMemblockScans, 1);

@@ -27,7 +27,8 @@ struct BlockRig : PageRig {
     /// A movable folio in block `i`, whatever it takes.
     PhysAddr folio_in(u64 i, u32 order) {
         for (;;) {
-            const auto a = mm::alloc_pages(k, {order}, kUserMovable | (order != 0 ? u32{kAllocCompound} : 0));
+            const auto a =
+                mm::alloc_pages(k, {order}, kUserMovable | (order != 0 ? u32{kAllocCompound} : 0), AllocSite::kUser);
             REQUIRE(a);
             if (range(i).contains(*a)) return *a;
             passed.push_back({*a, order});
@@ -170,7 +171,7 @@ TEST_CASE("hotplug: what cannot move, and what is no block, is refused and chang
         CHECK(hotplug::add(k, rig.block(1), false).error() == Errno::kEEXIST);
         CHECK(hotplug::add(k, rig.block(6), false).error() == Errno::kEINVAL);
         const PhysAddr movable = rig.folio_in(3, 0);
-        const PhysAddr fixed = *mm::alloc_pages(k, {0}, kAllocUser);
+        const PhysAddr fixed = *mm::alloc_pages(k, {0}, kAllocUser, AllocSite::kUser);
         rig.give_back();
         const u64 i = (fixed - rig.machine.ram().start) / rig.bytes;
         CHECK(refused(rig.block(i)) == Errno::kEBUSY);
@@ -192,7 +193,7 @@ TEST_CASE("hotplug: with no memory to move to, a block stays and is whole again"
     BlockRig rig(GeometryId::kAArch64_16K);
     Kernel& k = rig.k;
     std::vector<PhysAddr> pages;
-    while (const auto a = mm::alloc_pages(k, {0}, kUserMovable)) pages.push_back(*a);
+    while (const auto a = mm::alloc_pages(k, {0}, kUserMovable, AllocSite::kUser)) pages.push_back(*a);
     u64 inside = 0;
     for (const PhysAddr a : pages) inside += rig.range(3).contains(a);
     REQUIRE(inside == rig.pages());
@@ -242,7 +243,7 @@ TEST_CASE("hotplug: preserved memory moves with B68, and holds its block without
         const PhysRange block{{256 * kMiB}, 128 * kMiB};
         std::vector<PhysAddr> passed;
         while (!block.contains(folio)) {
-            folio = *mm::alloc_pages(k, {9}, kUserMovable | kAllocCompound);
+            folio = *mm::alloc_pages(k, {9}, kUserMovable | kAllocCompound, AllocSite::kUser);
             passed.push_back(folio);
         }
         for (const PhysAddr a : passed)

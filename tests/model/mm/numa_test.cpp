@@ -32,7 +32,7 @@ struct NodeRig : PageRig {
         boot();
     }
     i32 node(PhysAddr a) const { return mm::node_of(k, g.pfn_of(a)).value; }
-    Result<PhysAddr> take(u32 order, u32 flags) { return mm::alloc_pages(k, {order}, flags); }
+    Result<PhysAddr> take(u32 order, u32 flags) { return mm::alloc_pages(k, {order}, flags, AllocSite::kUser); }
     u64 free_of(i32 nid) const { return mm::node_counts(k, {nid})->free_pages; }
     void counts_are_right() const {
         u64 managed = 0;
@@ -163,10 +163,10 @@ TEST_CASE("nodes: zones of each geometry and of a big x86-64 machine") {
         REQUIRE(rig.k.numa.with_memory == 3);
         rig.boot();
         CHECK(rig.audit().empty());
-        const auto low = mm::alloc_pages(rig.k, {0}, alloc_on({0}) | kAllocThisNode);
+        const auto low = mm::alloc_pages(rig.k, {0}, alloc_on({0}) | kAllocThisNode, AllocSite::kUser);
         REQUIRE(low);
         CHECK(low->value < border);
-        CHECK(mm::alloc_pages(rig.k, {0}, alloc_on({1}) | kAllocThisNode)->value >= border);
+        CHECK(mm::alloc_pages(rig.k, {0}, alloc_on({1}) | kAllocThisNode, AllocSite::kUser)->value >= border);
     }
     PageRig big(GeometryId::kX86_64, {{0x1000}, 6 * kGiB - 0x1000});
     numa::Layout layout;
@@ -177,8 +177,8 @@ TEST_CASE("nodes: zones of each geometry and of a big x86-64 machine") {
     CHECK_FALSE(exists(zone_at(big.k, 0, 2)));
     CHECK(zone_at(big.k, 1, 1).end == big.g.pfn_of({4 * kGiB}));
     CHECK(zone_at(big.k, 1, 2).start == big.g.pfn_of({4 * kGiB}));
-    CHECK(mm::alloc_pages(big.k, {0}, alloc_on({1}))->value >= 4 * kGiB);
-    CHECK(mm::alloc_pages(big.k, {0}, alloc_on({1}) | kAllocDma)->value >= 2 * kGiB);
+    CHECK(mm::alloc_pages(big.k, {0}, alloc_on({1}), AllocSite::kUser)->value >= 4 * kGiB);
+    CHECK(mm::alloc_pages(big.k, {0}, alloc_on({1}) | kAllocDma, AllocSite::kUser)->value >= 2 * kGiB);
     CHECK(big.audit().empty());
 }
 

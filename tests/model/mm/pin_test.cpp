@@ -20,10 +20,11 @@ struct CmaRig : PageRig {
         cma = {align_up(ram.start + ram.size / 2, block), block};
         mm::set_cma(k, cma, false);
         free_all();
-        while (const auto page = mm::alloc_pages(k, {0}, 0)) taken.push_back(*page);
+        while (const auto page = mm::alloc_pages(k, {0}, 0, AllocSite::kUser)) taken.push_back(*page);
     }
     PhysAddr in_cma(u32 order) {
-        const auto a = mm::alloc_pages(k, {order}, kUserMovable | (order != 0 ? u32{kAllocCompound} : 0));
+        const auto a =
+            mm::alloc_pages(k, {order}, kUserMovable | (order != 0 ? u32{kAllocCompound} : 0), AllocSite::kUser);
         REQUIRE(a);
         REQUIRE(cma.contains(*a));
         return *a;
@@ -82,7 +83,7 @@ TEST_CASE("pin: what lies in CMA is moved out with its content, and nothing happ
             CHECK((rig.state(*to) & kPagePinned) == 0);
             mm::release_folio(k, *to);
             CHECK(rig.audit() == "");
-            while (const auto page = mm::alloc_pages(k, {0}, 0)) rig.taken.push_back(*page);
+            while (const auto page = mm::alloc_pages(k, {0}, 0, AllocSite::kUser)) rig.taken.push_back(*page);
         }
         CHECK(mm::counts(k).free_pages == before.free_pages);
         CHECK(rig.machine.warnings == 0);
@@ -93,9 +94,9 @@ TEST_CASE("pin: what lies in CMA is moved out with its content, and nothing happ
 TEST_CASE("pin: a folio outside of CMA stays, and so does one in CMA with B42") {
     CmaRig rig(GeometryId::kX86_64, {{0x1000}, 300 * kMiB});
     rig.make_room();
-    const PhysAddr plain = *mm::alloc_pages(rig.k, {2}, kAllocUser | kAllocCompound);
+    const PhysAddr plain = *mm::alloc_pages(rig.k, {2}, kAllocUser | kAllocCompound, AllocSite::kUser);
     CHECK(*mm::pin(rig.k, plain) == plain);
-    while (const auto page = mm::alloc_pages(rig.k, {0}, 0)) rig.taken.push_back(*page);
+    while (const auto page = mm::alloc_pages(rig.k, {0}, 0, AllocSite::kUser)) rig.taken.push_back(*page);
     const PhysAddr movable = rig.in_cma(1);
     rig.make_room();
     rig.k.config.defects[0] |= u64{1} << static_cast<u32>(Defect::kB42);
@@ -115,7 +116,8 @@ TEST_CASE("pin: pins count, and the last reference frees, in whatever order they
             rig.boot();
             Kernel& k = rig.k;
             const u64 free = mm::counts(k).free_pages;
-            const PhysAddr a = *mm::alloc_pages(k, {order}, kUserMovable | (order != 0 ? u32{kAllocCompound} : 0));
+            const PhysAddr a =
+                *mm::alloc_pages(k, {order}, kUserMovable | (order != 0 ? u32{kAllocCompound} : 0), AllocSite::kUser);
             for (i32 n = 1; n <= 3; ++n) {
                 CHECK(*mm::pin(k, a) == a);
                 CHECK(mm::pin_count(k, a) == n);
@@ -153,9 +155,9 @@ TEST_CASE("pin: only a folio of userspace has pins, and not without end") {
     PageRig rig(GeometryId::kX86_64, {{0}, 64 * kMiB});
     rig.boot();
     Kernel& k = rig.k;
-    const PhysAddr kernel = *mm::alloc_pages(k, {0}, 0);
-    const PhysAddr folio = *mm::alloc_pages(k, {2}, kAllocUser | kAllocCompound);
-    const PhysAddr page = *mm::alloc_pages(k, {0}, kAllocUser);
+    const PhysAddr kernel = *mm::alloc_pages(k, {0}, 0, AllocSite::kUser);
+    const PhysAddr folio = *mm::alloc_pages(k, {2}, kAllocUser | kAllocCompound, AllocSite::kUser);
+    const PhysAddr page = *mm::alloc_pages(k, {0}, kAllocUser, AllocSite::kUser);
     mm::free_pages(k, page, {0});
     for (const PhysAddr a : {kernel, folio + 4096, folio + 1, page, k.image, PhysAddr{kTiB}}) {
         CAPTURE(a.value);
@@ -173,7 +175,7 @@ TEST_CASE("pin: a run of pages is released page by page where some are pinned") 
     rig.boot();
     Kernel& k = rig.k;
     const u64 free = mm::counts(k).free_pages;
-    const PhysAddr run = *mm::alloc_run(k, 5, kUserMovable);
+    const PhysAddr run = *mm::alloc_run(k, 5, kUserMovable, AllocSite::kUser);
     REQUIRE(mm::pin(k, run + 2 * rig.page()));
     mm::release_run(k, run, 5);
     CHECK(mm::counts(k).free_pages == free - 1);
@@ -189,9 +191,9 @@ TEST_CASE("pin: a run of pages is released page by page where some are pinned") 
 TEST_CASE("migrate: memory that was not asked for as movable does not move") {
     PageRig rig(GeometryId::kX86_64, {{0}, 64 * kMiB});
     rig.boot();
-    CHECK_FALSE(mm::is_migratable(rig.k, *mm::alloc_pages(rig.k, {0}, kAllocUser)));
-    CHECK_FALSE(mm::is_migratable(rig.k, *mm::alloc_pages(rig.k, {0}, kAllocMovable)));
-    const PhysAddr run = *mm::alloc_run(rig.k, 2, kUserMovable);
+    CHECK_FALSE(mm::is_migratable(rig.k, *mm::alloc_pages(rig.k, {0}, kAllocUser, AllocSite::kUser)));
+    CHECK_FALSE(mm::is_migratable(rig.k, *mm::alloc_pages(rig.k, {0}, kAllocMovable, AllocSite::kUser)));
+    const PhysAddr run = *mm::alloc_run(rig.k, 2, kUserMovable, AllocSite::kUser);
     CHECK(mm::is_migratable(rig.k, run + rig.page()));
     CHECK(*mm::migrate(rig.k, run + rig.page(), 0) != run + rig.page());
 }

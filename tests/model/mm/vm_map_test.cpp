@@ -16,7 +16,7 @@ namespace {
 struct MapRig : PageRig {
     explicit MapRig(const TestGeometry& t) : PageRig(t.id, t.ram) {
         boot();
-        k.page_table = *mm::alloc_pages(k, {0}, kAllocZero);
+        k.page_table = *mm::alloc_pages(k, {0}, kAllocZero, AllocSite::kUser);
     }
     paging::Translation at(u64 page) const { return paging::walk(g, k.page_table, vm::address_of(k, page)); }
     const VmArea& area(u32 slot) const { return *vm::find(k, slot); }
@@ -137,7 +137,7 @@ TEST_CASE("vmalloc: without memory for tables there is no area, and only tables 
         MapRig rig({GeometryId::kX86_64, {{0}, 64 * kMiB}});
         Kernel& k = rig.k;
         std::vector<PhysAddr> taken;
-        while (const auto page = mm::alloc_pages(k, {0}, 0)) taken.push_back(*page);
+        while (const auto page = mm::alloc_pages(k, {0}, 0, AllocSite::kUser)) taken.push_back(*page);
         for (u64 i = 0; i < left; ++i) mm::free_pages(k, taken[i], {0});
         const auto slot = vm::alloc(k, 4, {0}, kVmAlloc);
         had = slot.has_value();
