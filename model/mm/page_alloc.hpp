@@ -52,7 +52,7 @@ struct FreeArea {
 
 struct Zone {
     Pfn start;
-    Pfn end;  // exclusive; start == end: the zone does not exist
+    Pfn end;             // exclusive; start == end: the zone does not exist
     Pfn first_deferred;  // until init_deferred: struct pages from here on are not initialised; `end` = all are
     u64 managed_pages;
     u64 free_pages;          // on the lists and in untouched sections

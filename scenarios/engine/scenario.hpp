@@ -233,12 +233,12 @@ struct Expect {
     std::vector<u32> incoming_orders;    // of these, in the order of the tracker; empty: not asked
     std::optional<u64> kexec_count;      // kexecs before this kernel, as the handover tells (kho-v3)
     std::optional<Generation> generation;
-    std::optional<bool> captured;       // what the capture it was booted from expects of it holds
-    std::optional<bool> initrd_intact;  // the initrd of this kernel lies where it was told, with its content
-    std::optional<bool> swapped;        // the last relocation exchanged pages instead of copying them
+    std::optional<bool> captured;          // what the capture it was booted from expects of it holds
+    std::optional<bool> initrd_intact;     // the initrd of this kernel lies where it was told, with its content
+    std::optional<bool> swapped;           // the last relocation exchanged pages instead of copying them
     std::optional<bool> image_moved;       // KASLR: it does not lie where it was loaded
     std::optional<bool> image_in_scratch;  // it lies in a scratch area
-    std::vector<std::string> log;       // each is part of a line this kernel logged
+    std::vector<std::string> log;          // each is part of a line this kernel logged
     std::vector<std::string> no_log;
 };
 
