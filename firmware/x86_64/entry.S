@@ -33,9 +33,9 @@ image_start:
     .org ENTRY_OFFSET
     .globl image_entry
 image_entry:
+    cli
     xor %r13d, %r13d                  // nowhere else before
 entered:
-    cli
     cld
     mov %rsi, %r15                    // zero page
     lea image_start(%rip), %r14       // where we are
@@ -51,6 +51,7 @@ unusable:
     .org MOVED_ENTRY_OFFSET
     .globl image_moved
 image_moved:
+    cli
     mov %rdi, %r13                    // where the image was before
     jmp entered
 

@@ -22,6 +22,7 @@ enum class PlaceKind : u32 {
     kBootKhoScratch,
     kKernelText,
     kKernelPageTable,
+    kFreeLists,
     kCount,
 };
 
@@ -46,6 +47,7 @@ inline constexpr PlaceInfo kPlaces[] = {
      "16 bytes in the next kernel's boot data: address and size of the scratch array (byte order as boot.kho.fdt)"},
     {PlaceKind::kKernelText, "kernel.text", "first byte of the running kernel's text"},
     {PlaceKind::kKernelPageTable, "kernel.page_table", "root of the running kernel's page tables"},
+    {PlaceKind::kFreeLists, "kernel.free_lists", "free lists of the running kernel's zone with the most free pages"},
 };
 static_assert(sizeof(kPlaces) / sizeof(kPlaces[0]) == static_cast<u32>(PlaceKind::kCount));
 

@@ -98,6 +98,8 @@ private:
     /// Where a place is now, and its size if it has one. Places in the next kernel's boot data exist only after the
     /// relocation: for them it is the boot data itself, and `poke` looks up the field when it acts.
     PhysRange resolve(const PlaceName& place);
+    /// The free lists of the zone that has the most free pages, of whatever node.
+    PhysRange fullest_free_lists(const Kernel& k);
     void poke(const Poke& poke, PhysRange where);
     void schedule_pokes(const Step& step);
 
@@ -139,6 +141,8 @@ private:
     /// Notes a preserved block that is free memory of the outgoing kernel, or offline: it no longer holds what was
     /// meant.
     void check_still_held(PhysRange block);
+    /// The tracker that the next kernel finds names other blocks than at the jump.
+    bool arrived_otherwise();
     /// Destination of the boot data (zero page or device tree) of the image that is loaded.
     PhysAddr next_boot_data();
     /// What a saved machine must know of the run, beside its regions.

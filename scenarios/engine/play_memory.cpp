@@ -169,6 +169,26 @@ void Play::schedule_pokes(const Step& step) {
     }
 }
 
+PhysRange Play::fullest_free_lists(const Kernel& k) {
+    u64 most = 0;
+    PhysRange at{};
+    const auto look = [&](PhysAddr zones, const Zone(&all)[kZones]) {
+        for (u32 i = 0; i < kZones; ++i) {
+            if (all[i].free_pages <= most) continue;
+            most = all[i].free_pages;
+            at = {zones + i * sizeof(Zone) + offsetof(Zone, areas), sizeof(Zone::areas)};
+        }
+    };
+    const PhysAddr object = k.image + k.header.kernel_offset;
+    look(object + offsetof(Kernel, pages) + offsetof(PageAllocator, zones), k.pages.zones);
+    for (const PhysAddr node : k.pages.nodes) {
+        NodeData data{};
+        if (node.value != 0 && machine().read(node, {reinterpret_cast<u8*>(&data), sizeof data}))
+            look(node + offsetof(NodeData, zones), data.zones);
+    }
+    return at;
+}
+
 PhysRange Play::resolve(const PlaceName& place) {
     const Kernel* k = machine().kernel();
     if (place.kind == PlaceKind::kPhys) return {place.phys, 0};
@@ -191,6 +211,7 @@ PhysRange Play::resolve(const PlaceName& place) {
         case PlaceKind::kBootKhoScratch: return {next_boot_data(), 0};
         case PlaceKind::kKernelText: return {k->image + k->header.text_offset, k->header.text_size};
         case PlaceKind::kKernelPageTable: return {k->page_table, 0};
+        case PlaceKind::kFreeLists: return fullest_free_lists(*k);
         default: return {};
     }
 }

@@ -104,7 +104,8 @@ u64 parse_repeat(Fields& fields, const Poke& poke) {
     const Value& value = *fields.value("repeat");
     if (value.type == Value::Type::kText) {
         const PlaceKind kind = poke.target.kind;
-        if (value.text != "all" || (kind != PlaceKind::kKernelText && kind != PlaceKind::kSegment))
+        if (value.text != "all" ||
+            (kind != PlaceKind::kKernelText && kind != PlaceKind::kSegment && kind != PlaceKind::kFreeLists))
             fields.error("repeat", fmt::format("\"{}\" is not how often", value.text),
                          "a number, or \"all\" for all of kernel.text or of a segment");
         return 0;

@@ -67,6 +67,7 @@ MachineMap random_map(Dice& dice, Isa isa, bool large) {
         const u64 ragged = dice.one_in(4) ? 4 * dice.below(1024) : 0;
         const u64 size = (large && i == 0 ? 3 * kGiB : dice.between(96, 400) * kMiB) - ragged;
         map.entries.push_back({{at}, size, kRam, x86 ? 0 : static_cast<u32>(i)});
+        if (!x86) map.nodes = static_cast<u32>(i) + 1;
         at = align_up(at + size, kMiB) + dice.between(1, 100) * kMiB;  // what touches is one range to a reader
     }
     return {isa, std::move(map)};
