@@ -9,6 +9,7 @@
 #include "model/kernel.hpp"
 #include "scenarios/engine/compare.hpp"
 #include "scenarios/engine/engine.hpp"
+#include "scenarios/engine/limits.hpp"
 #include "scenarios/engine/parse.hpp"
 #include "tests/catch.hpp"
 #include "tests/support/shard.hpp"
@@ -52,6 +53,12 @@ void require_equal(const Scenario& scenario, const Cell& cell) {
     // An image's data and stack, a kernel stack, a control page, a purgatory; six kernels at most.
     REQUIRE_FALSE(c.unequal.empty());
     REQUIRE(c.unequal.size() < 6 * 5);
+}
+
+/// A guest cannot have so much memory; or its CPU ends what a native kernel's page walk ends (guest/ has the same for
+/// it).
+bool has_no_twin(const Scenario& s, const Cell& cell) {
+    return cell.ram_bytes > kRamBytesMaxGuest || s.file.ends_with("kho/vmalloc_after_free.toml");
 }
 
 /// These are about memory that nobody wrote: a reader of larger bitmaps runs on into it (specs/kho.md §10.1); test_kho
@@ -103,9 +110,15 @@ void flip(sim::Machine& m, PhysAddr at) {
 TEST_CASE("equality: the whole library, on every ISA", "[shards]") {
     const test::Shard shard = test::shard();
     u64 cells = 0;
+    u64 without_twin = 0;
     for (const Scenario& scenario : library())
-        for (const Cell& cell : expand(scenario.machine))
-            if (shard.has(cells++)) require_equal(scenario, cell);
+        for (const Cell& cell : expand(scenario.machine)) {
+            if (has_no_twin(scenario, cell))
+                ++without_twin;
+            else if (shard.has(cells++))
+                require_equal(scenario, cell);
+        }
+    CHECK(without_twin == 6);  // 1 TiB and 16 TiB, and the freed area, on two ISAs each
 }
 
 TEST_CASE("equality: larger pages") {

@@ -278,7 +278,7 @@ TEST_CASE("SRAT: an entry of no length, of too few bytes, or beyond the table's 
         CHECK(b.m.logged(Log::kSratBadEntry));
     }
     auto cut = two_nodes();
-    cut.entries.resize(cut.entries.size() - 1);
+    cut.entries.pop_back();
     require_off(Boot(cut), numa::Refusal::kFirmware);
 }
 

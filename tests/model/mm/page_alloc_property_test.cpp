@@ -237,11 +237,7 @@ private:
     std::vector<bool> free_;
 };
 
-#ifdef __SANITIZE_ADDRESS__
-constexpr u64 kOperations = 10'000;
-#else
 constexpr u64 kOperations = 100'000;
-#endif
 
 TEST_CASE("page allocator: random use agrees with a model of single pages") {
     for (const TestGeometry& t : kTestGeometries) {
