@@ -51,7 +51,8 @@ Errno alloc(Kernel& k, const Command& c, Reply& r) {
     if (folio && c.args[1] > geometry(k).max_order) return Errno::kEINVAL;
     if (!folio && c.args[1] == 0) return Errno::kEINVAL;
     const u64 node = c.args[2];
-    if (node > kNodesMax || (node != 0 && (k.numa.online >> (node - 1) & 1) == 0)) return Errno::kEINVAL;
+    const u64 online_nodes = k.numa.online != 0 ? k.numa.online : 1;
+    if (node > kNodesMax || (node != 0 && (online_nodes >> (node - 1) & 1) == 0)) return Errno::kEINVAL;
     u32 flags = kAllocZero | kAllocUser | alloc_on({static_cast<i32>(node) - 1});
     if (node != 0 && (c.args[3] & kWishThisNode) != 0) flags |= kAllocThisNode;
     if ((c.args[3] & kWishMovable) != 0) flags |= kAllocMovable;

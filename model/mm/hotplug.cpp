@@ -183,9 +183,10 @@ Status remove(Kernel& k, PhysAddr block) {
     if (s->state != SectionState::kOffline) return fail(Errno::kEBUSY);
     const auto region = memblock::search(k.memblock.memory, block);
     const i32 nid = region ? memblock::region(k.memblock.memory, *region).nid : kNoNode.value;
+    const u32 flags = region ? memblock::region(k.memblock.memory, *region).flags : u32{kMemblockNone};
     if (const Status gone = memblock::remove(k.memblock, range_at(k, block)); !gone) return gone;
     if (const Status gone = memblock::release(k.memblock, range_at(k, block)); !gone) {
-        if (!memblock::add(k.memblock, range_at(k, block), {nid})) BATON_WARN();
+        if (!memblock::add(k.memblock, range_at(k, block), {nid}, flags)) BATON_WARN();
         return gone;
     }
     const PhysAddr memmap = s->memmap;

@@ -60,8 +60,10 @@ Status double_array(Memblock& mb, MemblockType& t, PhysRange avoid) {
     const PhysRange old{t.regions.phys(), align_up(t.max * sizeof(MemblockRegion), page)};
     const u64 bytes = align_up(2 * t.max * sizeof(MemblockRegion), page);
     const bool late = mb.slab_ready != 0;
-    const auto found = late ? late_array(mb, bytes) : find_new_array(mb, t, bytes, avoid);
-    if (!found || 2 * t.max > kEntriesMax) {
+    const bool too_many = 2 * t.max > kEntriesMax;
+    std::optional<PhysAddr> found;
+    if (!too_many) found = late ? late_array(mb, bytes) : find_new_array(mb, t, bytes, avoid);
+    if (!found) {
         platform::log(LogLevel::kError, Log::kMemblockFull, 2 * t.max);
         return fail(Errno::kENOMEM);
     }

@@ -40,6 +40,8 @@ Outcome parse_outcome(Fields& fields) {
         if (outcome.census.empty())
             fields.error("expect_census", "\"expect_census\" is empty", "quote what it must say");
     }
+    if (!outcome.census.empty() && outcome.ending)
+        fields.error("expect_census", "a kernel that ended is not counted", "drop one of the two");
     if (outcome.error && outcome.ending)
         fields.error("expect_error", "a step that ends its kernel returns no error", "drop one of the two");
     return outcome;
@@ -107,6 +109,11 @@ std::optional<Step> parse_step(const Value& table, u32 index, const StepContext&
         if (const Value* point = fields.value("break")) step.break_at = parse_site_point(*point, "break", sink);
         step.at = parse_schedule(fields);
         if (const Value* refused = fields.value("fail_alloc")) step.fail_alloc = parse_refused_alloc(*refused, sink);
+        const bool leaves = std::holds_alternative<step::Exec>(step.action);
+        if (step.fail_alloc && (leaves || std::holds_alternative<step::Continue>(step.action)))
+            fields.error("fail_alloc", fmt::format("\"{}\" is refused no memory", kind.name),
+                         leaves ? "a kernel that boots is told by fail_alloc= on its command line"
+                                : "say it in the step that breaks");
     }
     if (step.break_at && (step.outcome.error || step.outcome.ending))
         sink.add(step.outcome.place, "a step that breaks has not ended yet",

@@ -60,6 +60,8 @@ private:
     bool judge_error(const Step& step, Errno error);
     /// A step expected an error or an ending and came to neither.
     void check_expected_end(const Step& step);
+    /// What the step under way must come to stands there: on itself, or on the `continue` after its break.
+    const Step& expecting(const Step& step) const { return resumed_ != nullptr ? *resumed_ : step; }
     /// Every page of the running kernel is one thing, and none is lost.
     void check_census(const Step& step);
     /// A step named schedule points that it did not come to.
@@ -68,8 +70,8 @@ private:
     void check_poked();
 
     // play_refused.cpp
-    /// Sends a command with each of its allocations refused in turn, twice: it must fail for lack of memory and keep
-    /// none. Then as it is.
+    /// Sends a command with each of its allocations refused in turn, again and again: it must fail for lack of memory,
+    /// and come to keep none. Then as it is.
     sim::Outcome send_refused(const RefusedAlloc& refused, Op op, std::initializer_list<u64> args,
                               std::string_view text);
     void arm(const Step& step);
@@ -188,6 +190,7 @@ private:
     std::size_t next_ = 0;             // index of the step to come
     const Step* step_ = nullptr;       // being played
     const Step* suspended_ = nullptr;  // stopped at its break
+    const Step* resumed_ = nullptr;    // the `continue` that the step under way went on by
     bool ended_as_expected_ = false;   // the step met its expect_error or expect_verdict
     bool dead_ = false;                // no kernel is left to send commands to
     u64 refused_ = 0;                  // allocations refused in this step, one by one

@@ -95,6 +95,8 @@ void Play::expect_region(const step::Expect& a) {
     if (a.region.empty()) return;
     const Region* r = region(a.region);
     if (r == nullptr) return;
+    if (r->blocks.empty() || r->original.empty())
+        return finding(*step_, fmt::format("{} has no pages", r->name), "the kernel says that it is empty");
     const std::string where =
         fmt::format("{}: {} at {}{}", r->name, size_text(r->pages() * page_size()), hex(r->blocks[0].phys),
                     r->blocks.size() > 1 ? fmt::format(" and {} more blocks", r->blocks.size() - 1) : "");

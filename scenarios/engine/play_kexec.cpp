@@ -151,7 +151,10 @@ void Play::play(const step::KexecFileLoad& a) {
     std::optional<u32> ramdisk;
     if (a.initrd_bytes != 0) {
         ramdisk = put_file(initrd(a.initrd_bytes));
-        if (!ramdisk) return;
+        if (!ramdisk) {
+            if (!dead_) machine().command(Op::kFileFree, {*kernel});
+            return;
+        }
     }
     const bool loaded = send(Op::kKexecFileLoad, {*kernel, ramdisk.value_or(kexec::kNoFile)},
                              a.command_line.value_or(spec.command_line))
@@ -188,11 +191,13 @@ void Play::arrived(const Step& step) {
     // A kernel that took the handover for nothing is free to use the memory.
     if (hop_.kho_boot || loses(step)) check_handed_over(step);
     if (!hop_.arrived) return;
+    census_off_ = false;
     running_ = *loaded_;
     running_initrd_bytes_ = loaded_initrd_bytes_;
     loaded_.reset();
     // The new kernel knows its reserve_mem regions by name only; what it does not know stays where it was last seen.
     for (Region& r : regions_) {
+        r.held = r.reserve_mem;
         if (!r.reserve_mem) continue;
         const sim::Outcome o = machine().observe(Op::kReserveMemFind, {}, r.name);
         r.known = o.kind == sim::Outcome::Kind::kReply && o.reply.error == 0;
@@ -208,7 +213,7 @@ void Play::play(const step::Exec& a) {
         boot_log_start_ = result_.log.size();
     });
     const sim::Outcome outcome = through_breaks(machine().command(Op::kExec));
-    const bool arrives = judge(*step_, outcome) && outcome.kind == sim::Outcome::Kind::kBooted;
+    const bool arrives = judge(expecting(*step_), outcome) && outcome.kind == sim::Outcome::Kind::kBooted;
     if (arrives || (dead_ && !hop_.segments.empty())) arrived(*step_);
     if (a.loses && !lost_ && !failed())
         finding(*step_, "nothing that was handed over was lost", "expected, because of loses = true");
@@ -270,9 +275,13 @@ std::vector<u8> Play::run_state() const {
     for (const PhysRange& r : handed_ranges_) ranges.push_back({r.start.value, r.size});
     nlohmann::json hashes = nlohmann::json::array();
     for (const auto& [frame, hash] : handed_over_) hashes.push_back({frame, hash.high(), hash.low()});
+    nlohmann::json not_held = nlohmann::json::array();
+    for (const PhysAddr a : not_held_) not_held.push_back(a.value);
     return nlohmann::json::to_cbor({{"ranges", ranges},
                                     {"hashes", hashes},
                                     {"poked", poked_},
+                                    {"not_held", not_held},
+                                    {"census_off", census_off_},
                                     {"pages", hop_.pages},
                                     {"blocks", hop_.blocks},
                                     {"fdt", hop_.fdt.value},
@@ -299,6 +308,9 @@ void Play::set_run_state(std::span<const u8> bytes) {
     for (const auto& h : state.at("hashes"))
         handed_over_[h.at(0).get<u64>()] = {static_cast<sim::u128>(h.at(1).get<u64>()) << 64 | h.at(2).get<u64>()};
     poked_ = state.at("poked").get<std::set<u64>>();
+    not_held_.clear();
+    for (const auto& a : state.at("not_held")) not_held_.push_back({a.get<u64>()});
+    census_off_ = state.at("census_off");
     hop_ = {};
     hop_.pages = state.at("pages");
     hop_.blocks = state.at("blocks");

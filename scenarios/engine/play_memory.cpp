@@ -70,20 +70,26 @@ void Play::play(const step::Free& a) {
     Region* r = region(a.region);
     if (r == nullptr) return;
     if (r->kind == BlockKind::kVmalloc) {
-        send(Op::kVmallocFree, {r->slot});
+        if (send(Op::kVmallocFree, {r->slot})) r->held = false;
         return;
     }
     const u64 kind = static_cast<u64>(r->kind == BlockKind::kFolio ? AllocKind::kFolio : AllocKind::kPages);
     std::vector<Block> kept;
+    std::vector<Block> kept_from;
     for (std::size_t i = 0; i < r->blocks.size(); ++i) {
         const Block& b = r->blocks[i];
-        if (i % a.every != 0)
+        if (i % a.every != 0) {
             kept.push_back(b);
-        else if (!send(Op::kFree, {kind, b.phys.value, b.pages}))
+            kept_from.push_back(i < r->original.size() ? r->original[i] : b);
+        } else if (!send(Op::kFree, {kind, b.phys.value, b.pages})) {
             return;
+        }
     }
     // A region that is free as a whole keeps its addresses: a scenario may ask what became of them.
-    if (!kept.empty()) r->blocks = r->original = kept;
+    r->held = !kept.empty();
+    if (kept.empty()) return;
+    r->blocks = kept;
+    r->original = kept_from;
 }
 
 void Play::play(const step::Fill& a) {
@@ -119,6 +125,7 @@ void Play::play_range(Verb verb, const Range& range) {
             kind == BlockKind::kFolio ? send(kFolioOps[i], {b.phys.value}) : send(kPageOps[i], {b.phys.value, b.pages});
         if (!reply) return;
     }
+    if (verb == Verb::kRestore) r->held = true;
 }
 
 // An area is handed over under its own name.
@@ -135,7 +142,13 @@ void Play::play_area(Verb verb, const Range& range, Region& r) {
     const auto reply = send(Op::kVmallocRestore, {}, r.name);
     if (!reply) return;
     r.slot = static_cast<u32>(reply->values[0]);
+    r.held = true;
     read_area(r);
+    if (r.blocks.size() == r.original.size()) return;
+    finding(*step_, fmt::format("{} came back with {} pages", r.name, r.blocks.size()),
+            fmt::format("{} were handed over", r.original.size()));
+    r.original = r.blocks;
+    r.filled = false;
 }
 
 void Play::play(const step::TestKhoSave& a) {

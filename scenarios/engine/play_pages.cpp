@@ -14,7 +14,7 @@ namespace baton::scenarios {
 // The kernel moved a folio and changed the mapping: userspace still has its memory.
 void Play::follow(PhysAddr from, PhysAddr to) {
     for (Region& r : regions_) {
-        if (r.reserve_mem) continue;
+        if (r.reserve_mem || !r.held) continue;
         for (std::size_t b = 0; b < r.blocks.size(); ++b) {
             const Block block = r.blocks[b];
             if (!PhysRange{block.phys, block.pages * page_size()}.contains(from)) continue;
@@ -87,7 +87,7 @@ void Play::play(const step::VmallocRead& a) {
     u64 wanted = 0;
     std::vector<u8> bytes(page_size());
     for (std::size_t i = 0; i < r->blocks.size(); ++i) {
-        if (r->filled)
+        if (r->filled && i < r->original.size())
             expected_content(machine().config().seed, r->original[i].phys, *r, bytes);
         else
             machine().read(r->blocks[i].phys, bytes);

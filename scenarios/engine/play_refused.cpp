@@ -40,17 +40,24 @@ void Play::disarm(const Step& step) {
         finding(r.place, fmt::format("{} was refused nothing", step.name),
                 fmt::format("it asks for less memory than that at {}", site_name(r.site)));
     else if (r.nth == 0 && !failed())
-        verified(fmt::format("step {} ({}): refused memory {} times, one by one, each time ENOMEM and nothing lost",
-                             step.index + 1, step.name, refused_));
+        verified(fmt::format(
+            "step {} ({}): refused memory {} times, one by one, each time ENOMEM, and in the end nothing kept",
+            step.index + 1, step.name, refused_));
 }
 
-// The first attempt may leave what later ones use (a taller tree, a page of small objects); the second leaves nothing.
+// An attempt may leave what later ones use (a taller tree, a path of nodes, a page of small objects), but not for ever.
 sim::Outcome Play::send_refused(const RefusedAlloc& refused, Op op, std::initializer_list<u64> args,
                                 std::string_view text) {
+    constexpr int kAttemptsMax = 64;
     for (u64 nth = 1;; ++nth) {
-        std::optional<u64> before;
-        for (int attempt = 0; attempt < 2; ++attempt) {
-            before = free_pages_now();
+        const auto complain = [&](std::string what, std::string why) {
+            finding(
+                refused.place,
+                fmt::format("{} without its allocation {} at {} {}", step_->name, nth, site_name(refused.site), what),
+                std::move(why));
+        };
+        std::optional<u64> before = free_pages_now();
+        for (int attempt = 1;; ++attempt) {
             RefusedAlloc next = refused;
             next.nth = nth;
             (void)refused_since(next);
@@ -58,24 +65,18 @@ sim::Outcome Play::send_refused(const RefusedAlloc& refused, Op op, std::initial
             if (outcome.kind != sim::Outcome::Kind::kReply) return outcome;
             const u64 failed_now = refused_since({}).value_or(0);
             if (failed_now == 0) return outcome;
-            refused_ += failed_now;
-            const auto error = static_cast<Errno>(outcome.reply.error);
-            if (error == Errno::kENOMEM) continue;
-            finding(refused.place,
-                    fmt::format("{} without its allocation {} at {} came to {}", step_->name, nth,
-                                site_name(refused.site), error == Errno::kOk ? "success" : "another error"),
-                    "expected ENOMEM");
-            return outcome;
-        }
-        if (const auto after = free_pages_now(); before && after && *after != *before) {
-            finding(refused.place,
-                    fmt::format("{} without its allocation {} at {} keeps {} pages", step_->name, nth,
-                                site_name(refused.site), static_cast<i64>(*before - *after)),
-                    "a command that fails must give back what it took");
-            sim::Outcome stopped;
-            stopped.kind = sim::Outcome::Kind::kReply;
-            stopped.reply.error = static_cast<i32>(Errno::kENOMEM);
-            return stopped;
+            refused_ += attempt == 1 ? failed_now : 0;
+            if (const auto error = static_cast<Errno>(outcome.reply.error); error != Errno::kENOMEM) {
+                complain(error == Errno::kOk ? "came to success" : "came to another error", "expected ENOMEM");
+                return outcome;
+            }
+            const auto after = free_pages_now();
+            if (attempt > 1 && before == after) break;
+            if (attempt == kAttemptsMax) {
+                complain("keeps pages each time", "a command that fails must give back what it took");
+                return outcome;
+            }
+            before = after;
         }
     }
 }

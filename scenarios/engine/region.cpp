@@ -121,6 +121,7 @@ std::vector<u8> to_bytes(const std::vector<Region>& regions) {
                               {"reserve_mem", r.reserve_mem},
                               {"filled", r.filled},
                               {"captured", r.captured},
+                              {"held", r.held},
                               {"blocks", nlohmann::json::array()},
                               {"original", nlohmann::json::array()}};
         for (const Block& b : r.blocks) one["blocks"].push_back({b.phys.value, b.pages});
@@ -140,7 +141,8 @@ std::vector<Region> regions_from_bytes(std::span<const u8> bytes) {
                  .area_start = one.at("area_start"),
                  .reserve_mem = one.at("reserve_mem"),
                  .filled = one.at("filled"),
-                 .captured = one.at("captured")};
+                 .captured = one.at("captured"),
+                 .held = one.at("held")};
         for (const auto& b : one.at("blocks")) r.blocks.push_back({{b.at(0).get<u64>()}, b.at(1).get<u64>()});
         for (const auto& b : one.at("original")) r.original.push_back({{b.at(0).get<u64>()}, b.at(1).get<u64>()});
         out.push_back(std::move(r));

@@ -28,6 +28,7 @@ struct Region {
     bool filled = false;
     bool captured = false;  // filled by whoever made the capture: sim::pattern_word()
     bool known = true;      // to the running kernel; reserve_mem of an earlier one may not be
+    bool held = true;       // its memory is its own: not freed, and restored by a kernel that was handed it
     u64 pages() const;
 };
 

@@ -107,7 +107,7 @@ u64 parse_repeat(Fields& fields, const Poke& poke) {
         if (value.text != "all" ||
             (kind != PlaceKind::kKernelText && kind != PlaceKind::kSegment && kind != PlaceKind::kFreeLists))
             fields.error("repeat", fmt::format("\"{}\" is not how often", value.text),
-                         "a number, or \"all\" for all of kernel.text or of a segment");
+                         "a number, or \"all\" for all of kernel.text, kernel.free_lists or a segment");
         return 0;
     }
     const u64 times = fields.integer("repeat", 1, kPokeRepeatedBytesMax).value_or(1);

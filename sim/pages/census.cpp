@@ -45,8 +45,10 @@ private:
     u64 section_pages() const { return g_.section_bytes() >> g_.page_shift; }
     u64 pageblock_pages() const { return Order{g_.pageblock_order}.pages(); }
 
+    /// Null: not RAM, or not where such an object can lie. Every address comes from RAM, and may be anything.
     template <class T>
     const T* at(PhysAddr a, u64 n = 1) const {
+        if (a.value % alignof(T) != 0) return nullptr;
         return reinterpret_cast<const T*>(memory_.bytes({a, n * sizeof(T)}));
     }
 
@@ -56,14 +58,18 @@ private:
         const auto* s = at<MemSection>(k_.pages.sections + i * sizeof(MemSection));
         return s != nullptr && s->memmap.value != 0 ? s : nullptr;
     }
-    /// The struct pages in one page of the memmap, or nothing: never used, so nothing is said of them.
-    const Page* said(const MemSection& s, u64 pfn) const {
+    bool is_used(const MemSection& s, u64 pfn) const {
         const u64 offset = pfn % section_pages() * sizeof(Page);
         const u64 memmap_page = offset >> g_.page_shift;
         const u64 pageblocks = section_pages() >> g_.pageblock_order;
         const u8* bits = at<u8>(s.pageblocks + pageblocks + memmap_page / 8);
-        if (bits == nullptr || (*bits >> (memmap_page % 8) & 1) == 0) return nullptr;
-        return at<Page>(s.memmap + offset);
+        return bits != nullptr && (*bits >> (memmap_page % 8) & 1) != 0;
+    }
+    /// `n` struct pages in one page of the memmap; null if it was never used, so that nothing is said of them, or is no
+    /// RAM.
+    const Page* said(const MemSection& s, u64 pfn, u64 n = 1) const {
+        if (!is_used(s, pfn)) return nullptr;
+        return at<Page>(s.memmap + pfn % section_pages() * sizeof(Page), n);
     }
     u8 type_of(const MemSection& s, u64 pfn) const {
         const u8* type = at<u8>(s.pageblocks + (pfn % section_pages() >> g_.pageblock_order));
@@ -202,7 +208,13 @@ private:
     }
 
     void memory_regions() {
+        const PhysAddr ram_end =
+            align_up(memory_.ranges().back().end(), 64 * kKiB);  // it ends with a frame, regions may not
+        PhysAddr below{};
         for (const MemblockRegion& r : memory_regions_) {
+            if (r.base < below || r.size > ram_end.value || r.base.value > ram_end.value - r.size)
+                return fault("memblock has memory at {:#x}, {:#x} bytes, where it cannot be", r.base.value, r.size);
+            below = r.end();
             const u64 first = div_round_up(r.base.value, g_.page_size());
             const u64 end = r.end().value >> g_.page_shift;
             for (u64 p = first; p < end;) {
@@ -226,7 +238,9 @@ private:
         const u64 chunk = g_.page_size() / sizeof(Page);
         for (u64 p = span.first; p < span.end;) {
             const u64 next = std::min(span.end, (p / chunk + 1) * chunk);
-            part_of_memmap({p, next}, said(*s, p));
+            const Page* pages = said(*s, p, next - p);
+            if (pages == nullptr && is_used(*s, p)) return fault("the struct pages of {:#x} are no RAM", address(p));
+            part_of_memmap({p, next}, pages);
             p = next;
         }
     }

@@ -141,6 +141,39 @@ TEST_CASE("census: a free list that was overwritten is found, whatever it holds"
     CHECK_FALSE(c.fault().empty());
 }
 
+TEST_CASE("census: damaged pointers and sizes end in a fault, not in the host") {
+    for (const u64 garbage : {u64{8}, u64{3}, 256 * kMiB - 64, 256 * kMiB, ~u64{0} - 4095, u64{1} << 40}) {
+        CAPTURE(garbage);
+        Counted memmap(GeometryId::kX86_64);
+        memmap.take(0);
+        const PhysAddr table = memmap.kernel().pages.sections;
+        auto* sections = reinterpret_cast<MemSection*>(memmap.box->memory().claim({table, 2 * sizeof(MemSection)}));
+        sections[0].memmap = {garbage};
+        sections[1].memmap = {garbage};
+        CHECK_FALSE(memmap.fault().empty());
+
+        Counted pageblocks(GeometryId::kX86_64);
+        sections = reinterpret_cast<MemSection*>(
+            pageblocks.box->memory().claim({pageblocks.kernel().pages.sections, 2 * sizeof(MemSection)}));
+        sections[1].pageblocks = {garbage};
+        CHECK_FALSE(pageblocks.fault().empty());
+
+        Counted table_moved(GeometryId::kX86_64);
+        table_moved.kernel().pages.sections = {garbage};
+        CHECK_FALSE(table_moved.fault().empty());
+
+        Counted regions(GeometryId::kX86_64);
+        regions.kernel().memblock.memory_initial[1].size = garbage;
+        CHECK_FALSE(regions.fault().empty());
+    }
+    Counted wrong(GeometryId::kX86_64);
+    wrong.kernel().memblock.memory_initial[1].size = 0x7fff'ffff'ffff'0000;
+    CHECK(wrong.fault().find("where it cannot be") != std::string::npos);
+    Counted odd(GeometryId::kX86_64);
+    odd.kernel().memblock.reserved.regions = PhysPtr<MemblockRegion>(PhysAddr{4097});
+    CHECK_FALSE(odd.fault().empty());
+}
+
 TEST_CASE("census: what a kernel says of itself must be what the ownership map knows") {
     Counted c(GeometryId::kX86_64);
     const PhysAddr a = c.take(4);
