@@ -45,6 +45,11 @@ Memmap memmap_of(const Machine& machine) {
     return m;
 }
 
+std::string quantity(u64 bytes) {
+    if (bytes >= kTiB) return fmt::format("{} TiB", bytes / kTiB);
+    return bytes >= kGiB ? fmt::format("{} GiB", bytes / kGiB) : fmt::format("{} MiB", bytes / kMiB);
+}
+
 void boot_once(GeometryId id, u64 ram) {
     const u64 before = resident_bytes();
     const auto start = std::chrono::steady_clock::now();
@@ -55,8 +60,7 @@ void boot_once(GeometryId id, u64 ram) {
     REQUIRE(outcome.kind == Outcome::Kind::kBooted);
     const Memmap m = memmap_of(machine);
     fmt::print("{:>8} {:>9} {:>9.1f} ms {:>8.1f} MiB resident {:>14} struct pages charged {:>8} written {:>10.3f} s\n",
-               geometry_of(id).name,
-               ram >= kTiB ? fmt::format("{} TiB", ram / kTiB) : fmt::format("{} MiB", ram / kMiB), ms,
+               geometry_of(id).name, quantity(ram), ms,
                static_cast<double>(resident_bytes() - std::min(before, resident_bytes())) / (1024.0 * 1024.0),
                m.charged, m.done, static_cast<double>(machine.ledger().now_ns()) * 1e-9);
 }
