@@ -191,12 +191,10 @@ nlohmann::ordered_json fit_json(const sim::FitRequest& request, const sim::FitAn
 
 Exit answer(const FitArguments& a, bool json) {
     const Described machine = describe(a);
-    nlohmann::ordered_json out = {{"machine", machine.map.name},
-                                  {"arch", geometry_of(machine.arch).name},
-                                  {"ram_bytes", machine.map.ram_bytes},
-                                  {"ram", ranges_json(machine.map.ram)},
-                                  {"nodes", machine.map.nodes},
-                                  {"reserved", ranges_json(machine.map.reserved)}};
+    nlohmann::ordered_json out = {
+        {"machine", machine.map.name},        {"arch", geometry_of(machine.arch).name},
+        {"ram_bytes", machine.map.ram_bytes}, {"ram", ranges_json(machine.map.ram)},
+        {"nodes", machine.map.nodes},         {"reserved", ranges_json(machine.map.reserved)}};
     std::string text = machine_text(machine);
     Exit exit = Exit::kPass;
     if (a.fit) {

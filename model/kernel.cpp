@@ -85,8 +85,7 @@ void kernel_main(PhysAddr image, PhysAddr header_at, u64 argument, PhysAddr load
     // The Kernel object lies in the image's bss, so clearing its room is what clearing bss is for a guest.
     ram::zero(image + header.kernel_offset, kKernelSizeMax);
     const Geometry& g = platform::target_geometry(static_cast<GeometryId>(header.geometry));
-    if (g.isa == Isa::kX86_64 && loaded.value == 0)
-        boot::randomise_x86_64(image, header, {argument});
+    if (g.isa == Isa::kX86_64 && loaded.value == 0) boot::randomise_x86_64(image, header, {argument});
     Kernel& k = construct(image, header, loaded);
     platform::at(Site::kKernelEntry, image.value, argument);
     platform::log(LogLevel::kInfo, Log::kBootStart, image.value, k.image_size / kKiB, k.config.generation);

@@ -66,9 +66,9 @@ std::optional<PhysAddr> shared_pageblock(const MachineMap& map, u64 pageblock_by
     const MemoryMapEntry* below = nullptr;
     for (const MemoryMapEntry& e : map.entries) {
         if (!is_ram(e)) continue;
-        const bool shared = below != nullptr && below->nid != e.nid &&
-                            align_down(below->start + below->size - 1, pageblock_bytes) ==
-                                align_down(e.start, pageblock_bytes);
+        const bool shared =
+            below != nullptr && below->nid != e.nid &&
+            align_down(below->start + below->size - 1, pageblock_bytes) == align_down(e.start, pageblock_bytes);
         if (shared) return e.start;
         below = &e;
     }

@@ -12,8 +12,7 @@
 namespace baton::scenarios {
 namespace {
 
-constexpr std::string_view kMachineKeys[] = {"arch", "target", "ram", "nodes", "map",
-                                               "memory_map", "seed",  "fill"};
+constexpr std::string_view kMachineKeys[] = {"arch", "target", "ram", "nodes", "map", "memory_map", "seed", "fill"};
 
 /// Adds a value of one dimension unless it is there already: a cell that runs twice shows nothing.
 template <class T>

@@ -59,8 +59,8 @@ void parse_nodes(Fields& fields, MachineMatrix& matrix) {
     for (const Value* ram : fields.each("ram")) {
         const auto bytes = as_quantity(*ram, "ram", false, sink);
         if (bytes && *bytes != sum)
-            sink.add(ram->place, fmt::format("the nodes have {}, the machine {}", quantity_text(sum),
-                                             quantity_text(*bytes)),
+            sink.add(ram->place,
+                     fmt::format("the nodes have {}, the machine {}", quantity_text(sum), quantity_text(*bytes)),
                      "\"ram\" may be left out");
     }
 }

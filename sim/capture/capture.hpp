@@ -8,7 +8,8 @@
 //   arch                    "x86_64" or "aarch64"
 //   generation              of the kernel that wrote it; may be missing
 //   ram_base, mem_mb        the machine
-//   memory_map              [[start, size, type]], of RAM of a machine with NUMA [start, size, type, node], and `nodes`,
+//   memory_map              [[start, size, type]], of RAM of a machine with NUMA [start, size, type, node], and
+//   `nodes`,
 //                           how many there are: what the next kernel is told. May be missing
 //   boot                    where the pieces of the boot protocol lie: boot_params, setup_data, cmdline, dtb_addr
 //                           (addresses), initrd and kernel ([start, size]), dtb (a file, AArch64). All may be missing

@@ -26,8 +26,7 @@ void UnequalFrames::pass(const Machine& machine, Site site, u64 arg0, u64 arg1) 
     switch (site) {
         case Site::kKaslrChoose:
         case Site::kKernelEntry: return enter(machine, {arg0});
-        case Site::kKaslrCopy:
-            return move({arg1}, {arg0}, align_down(file_size(machine, {arg0}), kFrameSize));
+        case Site::kKaslrCopy: return move({arg1}, {arg0}, align_down(file_size(machine, {arg0}), kFrameSize));
         case Site::kBootMemmap:
             if (k != nullptr) add({k->stack, align_up(kStackBytes, page)}, Unequal::kKernelStack);
             return;
@@ -60,8 +59,7 @@ void UnequalFrames::enter(const Machine& machine, PhysAddr image) {
     const u64 data = align_up(file_size(machine, image), kFrameSize);
     add({image + data, kKernelOffset - data}, Unequal::kImageData);
     add({image + kBootStackOffset, kImageSize - kBootStackOffset}, Unequal::kBootStack);
-    for (u64 o = kKernelOffset; o < kBootStackOffset; o += kFrameSize)
-        frames_.erase((image + o).value >> kFrameShift);
+    for (u64 o = kKernelOffset; o < kBootStackOffset; o += kFrameSize) frames_.erase((image + o).value >> kFrameShift);
 }
 
 void UnequalFrames::add(PhysRange range, Unequal why) {

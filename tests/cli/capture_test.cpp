@@ -63,9 +63,10 @@ TEST_CASE("export: a capture of a machine with nodes has its nodes") {
         const json last = manifest.at("memory_map").back();
         CHECK(last.at(3) == 1);
         const std::string scenario = folder.write(
-            "r.toml", "title = 't'\n[kernel.k]\ngeneration = '7.1'\ncmdline = 'reserve_mem=4M:4M:oops'\n[[step]]\ndo = "
-                      "'boot'\nkernel = 'k'\ncapture = '" +
-                          out + "'\n[[step]]\ndo = 'expect'\nkho_boot = true\nregion = 'oops'\n" + expect);
+            "r.toml",
+            "title = 't'\n[kernel.k]\ngeneration = '7.1'\ncmdline = 'reserve_mem=4M:4M:oops'\n[[step]]\ndo = "
+            "'boot'\nkernel = 'k'\ncapture = '" +
+                out + "'\n[[step]]\ndo = 'expect'\nkho_boot = true\nregion = 'oops'\n" + expect);
         for (const char* target : {"native", "guest"}) {
             const Said run = run_baton(fmt::format("run {} --target {}", scenario, target));
             CAPTURE(target, run.out, run.err);

@@ -58,9 +58,9 @@ struct Reader {
         if (head.type == kSratCpu) {
             if (head.length != sizeof(SratCpuEntry)) return bad_entry(at, head);
             const auto e = ram::load<SratCpuEntry>(at);
-            const u32 high = revision < 2 ? 0
-                                          : u32{e.domain_high[0]} << 8 | u32{e.domain_high[1]} << 16 |
-                                                u32{e.domain_high[2]} << 24;
+            const u32 high =
+                revision < 2 ? 0
+                             : u32{e.domain_high[0]} << 8 | u32{e.domain_high[1]} << 16 | u32{e.domain_high[2]} << 24;
             return take_cpu(high | e.domain_low, e.apic_id, e.flags);
         }
         if (head.length != sizeof(SratX2apicEntry)) return bad_entry(at, head);

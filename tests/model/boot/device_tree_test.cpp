@@ -125,7 +125,6 @@ TEST_CASE("device tree: one cell is the default width, and partial pages are no 
     CHECK(memory_of(t) == "[0x40001000-0x41001000) 0\n");
 }
 
-
 TEST_CASE("device tree: memory the direct map cannot reach is dropped") {
     // 64K pages: 42 bits of addresses, half of them direct map.
     ArmMachine m(GeometryId::kAArch64_64K);

@@ -118,8 +118,7 @@ boot::BootParams page_with_tables(PhysAddr rsdp = kRsdpAt) {
     p.header = setup_header();
     p.header.type_of_loader = 0xff;
     p.acpi_rsdp = rsdp.value;
-    const boot::E820Entry map[] = {
-        {0, 0x98000, 1}, {0x98000, 0x7c00, 3}, {0x9fc00, 0x400, 2}, {kMiB, 255 * kMiB, 1}};
+    const boot::E820Entry map[] = {{0, 0x98000, 1}, {0x98000, 0x7c00, 3}, {0x9fc00, 0x400, 2}, {kMiB, 255 * kMiB, 1}};
     for (const auto& e : map) p.e820_table[p.e820_entries++] = e;
     return p;
 }
@@ -256,9 +255,9 @@ TEST_CASE("SRAT: impossible lengths of tables are not believed") {
         u32 length;
         Check why;
     };
-    for (const Case c : {Case{0, Check::kLength}, Case{35, Check::kLength}, Case{47, Check::kLength},
-                         Case{0xffffffff, Check::kLength}, Case{0x100001, Check::kLength},
-                         Case{0x8000, Check::kNotMemory}}) {
+    for (const Case c :
+         {Case{0, Check::kLength}, Case{35, Check::kLength}, Case{47, Check::kLength}, Case{0xffffffff, Check::kLength},
+          Case{0x100001, Check::kLength}, Case{0x8000, Check::kNotMemory}}) {
         auto t = two_nodes();
         t.srat_length = c.length;
         Boot b(t);
@@ -298,8 +297,10 @@ TEST_CASE("SRAT: memory on two nodes, RAM on none, nodes in one pageblock, too m
 }
 
 TEST_CASE("SRAT: blocks that wrap or end above any RAM are cut to what is there, or ignored") {
-    Boot b(Tables().memory_bytes(0, 0, 128 * kMiB).memory_bytes(1, 128 * kMiB, ~u64{0} - 128 * kMiB).memory_bytes(
-        2, 200 * kMiB, ~u64{0}));
+    Boot b(Tables()
+               .memory_bytes(0, 0, 128 * kMiB)
+               .memory_bytes(1, 128 * kMiB, ~u64{0} - 128 * kMiB)
+               .memory_bytes(2, 200 * kMiB, ~u64{0}));
     CHECK(b.nodes() == "0:0 128:0 256:1 ");
     CHECK(b.m.logged(Log::kNumaEmptyBlock));
 }

@@ -86,8 +86,10 @@ TEST_CASE("device tree: contradictions leave the machine without NUMA, and say w
         numa::Refusal why;
     };
     const Case cases[] = {
-        {{0}, {}, 128, numa::Refusal::kUncovered}, {{0}, {64}, 128, numa::Refusal::kTooMany},
-        {{0}, {0x80000000}, 128, numa::Refusal::kTooMany}, {{0}, {1}, 127, numa::Refusal::kOverlap},
+        {{0}, {}, 128, numa::Refusal::kUncovered},
+        {{0}, {64}, 128, numa::Refusal::kTooMany},
+        {{0}, {0x80000000}, 128, numa::Refusal::kTooMany},
+        {{0}, {1}, 127, numa::Refusal::kOverlap},
     };
     for (const Case& c : cases) {
         ArmMachine m;

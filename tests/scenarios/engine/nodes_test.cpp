@@ -81,7 +81,8 @@ TEST_CASE("nodes: rows of a memory map name theirs") {
 }
 
 TEST_CASE("nodes: keys of alloc and expect") {
-    CHECK(first_error("", one_step("do = 'alloc'\nregion = 'r'\norder = 0\nnode = 64")).find("node") != std::string::npos);
+    CHECK(first_error("", one_step("do = 'alloc'\nregion = 'r'\norder = 0\nnode = 64")).find("node") !=
+          std::string::npos);
     CHECK(first_error("", one_step("do = 'alloc'\nregion = 'r'\norder = 0\nthis_node = true"))
               .ends_with("\"this_node\" is about a node, and none is named (add \"node\")"));
     CHECK(first_error("", one_step("do = 'expect'\nnode = 1")).find("is about a region") != std::string::npos);
@@ -109,12 +110,14 @@ TEST_CASE("nodes: a machine with nodes is saved, loaded, and hands its nodes on"
     const std::string file = (std::filesystem::temp_directory_path() / "baton-nodes.baton").string();
     for (const char* arch : {"x86_64", "aarch64"}) {
         const std::string text =
-            "title = 't'\nmachine = { arch = '" + std::string(arch) + "', nodes = ['256M', '0', '256M'] }\n"
+            "title = 't'\nmachine = { arch = '" + std::string(arch) +
+            "', nodes = ['256M', '0', '256M'] }\n"
             "[kernel.a]\ngeneration = '7.1'\ncmdline = 'kho=on kho_scratch=16M,32M,16M'\n" +
             one_step("do = 'boot'\nkernel = 'a'") + one_step("do = 'kexec_file_load'\nkernel = 'a'") +
             one_step("do = 'save'\nfile = '" + file + "'") + one_step("do = 'load'\nfile = '" + file + "'") +
             one_step("do = 'exec'") +
-            one_step("do = 'expect'\nkho_boot = true\nnodes = [0, 1, 2]\nmemory_nodes = [0, 2]\nscratch_nodes = [0, 2]");
+            one_step(
+                "do = 'expect'\nkho_boot = true\nnodes = [0, 1, 2]\nmemory_nodes = [0, 2]\nscratch_nodes = [0, 2]");
         const Parsed p = parse_text(text, "t.toml");
         REQUIRE(p.scenario);
         const RunResult r = run_cell(*p.scenario, expand(p.scenario->machine)[0], {.image_folder = BATON_IMAGES});
