@@ -55,7 +55,7 @@ void parse_nodes(Fields& fields, MachineMatrix& matrix) {
     read_sizes(*value, matrix, sink);
     if (sink.count() != before) return matrix.node_bytes.clear();
     const u64 sum = std::accumulate(matrix.node_bytes.begin(), matrix.node_bytes.end(), u64{0});
-    if (sum == 0) fields.error("nodes", "no node has memory", kForm.data());
+    if (sum == 0) fields.error("nodes", "no node has memory", std::string(kForm));
     for (const Value* ram : fields.each("ram")) {
         const auto bytes = as_quantity(*ram, "ram", false, sink);
         if (bytes && *bytes != sum)
