@@ -55,7 +55,7 @@ private:
     Random random_;
 };
 
-/// RAM in a few runs with holes that need not be those of pages; AArch64 has a node a run.
+/// RAM in a few runs with holes that need not be those of pages; half of AArch64's have a node a run.
 MachineMap random_map(Dice& dice, Isa isa, bool large) {
     FirmwareMap map{.name = "random", .isa = isa, .entries = {}, .reserved = {}, .device_tree = {}};
     constexpr u32 kRam = static_cast<u32>(MemoryType::kRam);
@@ -63,11 +63,12 @@ MachineMap random_map(Dice& dice, Isa isa, bool large) {
     u64 at = x86 ? kMiB : dice.between(1, 64) * 256 * kMiB;
     if (x86) map.entries.push_back({{0}, 0x9fc00, kRam, 0});
     const u64 runs = dice.between(1, kNodesMax);
+    const bool numa = !x86 && dice.one_in(2);
     for (u64 i = 0; i < runs; ++i) {
         const u64 ragged = dice.one_in(4) ? 4 * dice.below(1024) : 0;
         const u64 size = (large && i == 0 ? 3 * kGiB : dice.between(96, 400) * kMiB) - ragged;
-        map.entries.push_back({{at}, size, kRam, x86 ? 0 : static_cast<u32>(i)});
-        if (!x86) map.nodes = static_cast<u32>(i) + 1;
+        map.entries.push_back({{at}, size, kRam, numa ? static_cast<u32>(i) : 0});
+        if (numa) map.nodes = static_cast<u32>(i) + 1;
         at = align_up(at + size, kMiB) + dice.between(1, 100) * kMiB;  // what touches is one range to a reader
     }
     return {isa, std::move(map)};
