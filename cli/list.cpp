@@ -10,6 +10,7 @@
 #include "cli/paths.hpp"
 #include "cli/verbs.hpp"
 #include "model/defects.hpp"
+#include "model/drivers/registers.hpp"
 #include "model/errno.hpp"
 #include "model/mm/alloc_site.hpp"
 #include "model/rules.hpp"
@@ -17,6 +18,7 @@
 #include "scenarios/engine/engine.hpp"
 #include "scenarios/engine/parse.hpp"
 #include "scenarios/engine/steps.hpp"
+#include "sim/ownership/races.hpp"
 
 namespace baton::cli {
 namespace {
@@ -94,6 +96,18 @@ Lines allocs() { return named(kAllocSites); }
 Lines places() { return named(scenarios::kPlaces); }
 Lines verdicts() { return named(scenarios::kEndings); }
 
+Lines devices() {
+    Lines lines = named(device::kKinds);
+    lines.erase(lines.begin());  // an empty slot
+    return lines;
+}
+Lines races() {
+    Lines lines;
+    for (const sim::RaceInfo& row : sim::kRaces)
+        lines.push_back({std::string(row.id), fmt::format("{}; prevented by: {}", row.title, row.prevention)});
+    return lines;
+}
+
 struct Topic {
     std::string_view name;
     std::string_view meaning;
@@ -106,6 +120,8 @@ constexpr Topic kTopics[] = {
     {"sites", "schedule points (`baton points` adds their phase)", sites},
     {"allocs", "places in a kernel that ask for memory: fail_alloc", allocs},
     {"places", "places that a poke can name", places},
+    {"devices", "kinds of device", devices},
+    {"races", "races between DMA and a handover: expect_race", races},
     {"verdicts", "how a kernel can end: expect_verdict", verdicts},
     {"errors", "errno names: expect_error", errors},
 };

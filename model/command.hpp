@@ -44,6 +44,7 @@ enum class Op : u32 {
     kUnpin,              // args: phys of a folio
     kMemoryBlock,        // args: what (BlockChange), phys, 1 = driver-managed
     kVmallocSum,         // args: first page of the vmalloc range, pages → value: vm::sum of what is read there
+    kDevice,             // args: DeviceVerb, slot, what the verb takes (model/drivers/drivers.hpp)
     kQuery,              // args: what (Query), index          → values
     kCount,
 };
@@ -140,6 +141,7 @@ inline constexpr OpInfo kOps[] = {
     {Op::kUnpin, "unpin"},
     {Op::kMemoryBlock, "memory_block"},
     {Op::kVmallocSum, "vmalloc_sum"},
+    {Op::kDevice, "device"},
     {Op::kQuery, "query"},
 };
 static_assert(sizeof(kOps) / sizeof(kOps[0]) == static_cast<u32>(Op::kCount));

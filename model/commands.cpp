@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // The command ABI's receiving end: one handler an operation, found by number (model/command.hpp).
+#include "model/drivers/drivers.hpp"
 #include "model/kernel.hpp"
 #include "model/kho/test_kho.hpp"
 #include "model/kho/vmalloc.hpp"
@@ -194,6 +195,8 @@ Errno vmalloc_sum(Kernel& k, const Command& c, Reply& r) {
     return Errno::kOk;
 }
 
+Errno device(Kernel& k, const Command& c, Reply& r) { return drivers::control(k, c, r); }
+
 struct Row {
     Op op;
     Handler handler;
@@ -230,6 +233,7 @@ constexpr Row kHandlers[] = {
     {Op::kUnpin, unpin},
     {Op::kMemoryBlock, memory_block},
     {Op::kVmallocSum, vmalloc_sum},
+    {Op::kDevice, device},
     {Op::kQuery, query},
 };
 static_assert(sizeof(kHandlers) / sizeof(kHandlers[0]) == static_cast<u32>(Op::kCount));

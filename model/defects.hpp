@@ -37,12 +37,18 @@ enum class Defect : u32 {
     kB68,
     kB65,
     kB70,
+    kA1,
+    kA2,
+    kA4,
+    kA5,
+    kM3,
+    kM4,
     kCount,
 };
 
 struct DefectInfo {
     Defect defect;
-    std::string_view id;    // of the spec: docs/specs/kho.md §5
+    std::string_view id;    // of the spec: docs/specs/kho.md §5, docs/specs/iommu.md §9
     std::string_view name;  // as written in scenarios
     std::string_view meaning;
 };
@@ -77,6 +83,12 @@ inline constexpr DefectInfo kDefects[] = {
     {Defect::kB68, "B68", "offline_ignores_kho", "preserved memory is migrated away when its block goes offline"},
     {Defect::kB65, "B65", "kaslr_ignores_scratch", "KASLR moves the image anywhere in RAM although KHO data came"},
     {Defect::kB70, "B70", "kaslr_over_scratch_array", "KASLR may move the image over the scratch array"},
+    {Defect::kA1, "A1", "free_in_flight", "a driver frees its buffers without waiting for the device to stop"},
+    {Defect::kA2, "A2", "no_shutdown_handler", "drivers have no shutdown handler: only bus mastering goes off"},
+    {Defect::kA4, "A4", "bus_master_before_reset", "probe enables bus mastering before it resets a device"},
+    {Defect::kA5, "A5", "shutdown_skips", "device shutdown misses the devices: nothing is told to stop"},
+    {Defect::kM3, "M3", "ring_rewind", "a NIC's ring is taken away by its index: prefetched descriptors stay"},
+    {Defect::kM4, "M4", "completions_unwaited", "a NIC's ring is freed before its late completions are written"},
 };
 static_assert(sizeof(kDefects) / sizeof(kDefects[0]) == static_cast<u32>(Defect::kCount));
 constexpr const DefectInfo& info(Defect d) { return kDefects[static_cast<u32>(d)]; }

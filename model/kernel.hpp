@@ -10,6 +10,7 @@
 #include "model/boot/boot.hpp"
 #include "model/command.hpp"
 #include "model/defects.hpp"
+#include "model/drivers/drivers.hpp"
 #include "model/files.hpp"
 #include "model/geometry.hpp"
 #include "model/image_header.hpp"
@@ -66,6 +67,7 @@ struct Kernel {
     ReserveMem reserve_mem;
     KexecState kexec;
     Files files;
+    DriverState drivers;
     Mailbox mailbox;
     u64 executed;  // sequence number of the last command
 

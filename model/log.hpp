@@ -93,6 +93,10 @@ enum class Log : u32 {
     kTestKhoSaved,
     kTestKhoRestored,
     kTestKhoSucceeded,
+    // devices
+    kIommuFound,
+    kDeviceFound,
+    kDeviceBusy,
     // reserve_mem
     kReserveMemNew,
     kReserveMemRevived,
@@ -190,6 +194,9 @@ inline constexpr LogInfo kLogs[] = {
     {Log::kTestKhoSaved, "test_kho: {} folios, {} bytes, checksum {x}"},
     {Log::kTestKhoRestored, "test_kho: {} folios of {} restored, checksum {x}, stated {x}"},
     {Log::kTestKhoSucceeded, "test_kho: KHO restore succeeded"},
+    {Log::kIommuFound, "iommu: found in mode {}"},
+    {Log::kDeviceFound, "pci: slot {} has a device of kind {}"},
+    {Log::kDeviceBusy, "pci: the device in slot {} does not come to rest"},
     {Log::kReserveMemNew, "reserve_mem: {s} at {x}, {} bytes"},
     {Log::kReserveMemRevived, "reserve_mem: {s} revived at {x}, {} bytes"},
     {Log::kReserveMemMismatch, "reserve_mem: incoming {s} at {x} of {} bytes does not fit the request"},

@@ -23,12 +23,14 @@ enum class Owner : u8 {
     kPreserved,
     kHandoverMetadata,
     kMmio,
+    kDma,
     kCount,
 };
 
 inline constexpr std::string_view kOwnerNames[] = {
-    "nobody",  "free",         "firmware",   "kernel",       "kernel image", "page tables",       "user",
-    "scratch", "image source", "image list", "control page", "preserved",    "handover metadata", "mmio",
+    "nobody",       "free",      "firmware",          "kernel",       "kernel image",
+    "page tables",  "user",      "scratch",           "image source", "image list",
+    "control page", "preserved", "handover metadata", "mmio",         "dma buffer",
 };
 static_assert(sizeof(kOwnerNames) / sizeof(kOwnerNames[0]) == static_cast<u32>(Owner::kCount));
 constexpr std::string_view name(Owner o) { return kOwnerNames[static_cast<u32>(o)]; }

@@ -34,6 +34,8 @@ enum class Site : u32 {
     kRebootBegin,
     kRebootNotifiers,
     kRebootDevices,
+    kDeviceShutdown,
+    kDeviceBusMasterOff,
     kRebootCpus,
     kRebootIommu,
     // machine code (P6…P8)
@@ -65,6 +67,9 @@ enum class Site : u32 {
     // initcalls and after (P11…P13)
     kBootDeferred,
     kBootInitcalls,
+    kIommuInit,
+    kDeviceProbe,
+    kDeviceBusMasterOn,
     kKhoInit,
     kReserveMem,
     kBootDone,
@@ -72,6 +77,8 @@ enum class Site : u32 {
     // anywhere
     kMmMigrate,
     kMmIsolated,
+    kDmaMap,
+    kDmaUnmap,
     kMmio,
     kCount,
 };
@@ -102,6 +109,9 @@ inline constexpr SiteInfo kSites[] = {
     {Site::kRebootBegin, "reboot.begin", Phase::kSerialise, "reboot(KEXEC) holds the kexec lock"},
     {Site::kRebootNotifiers, "reboot.notifiers", Phase::kNotifiers, "reboot notifiers run"},
     {Site::kRebootDevices, "reboot.devices", Phase::kDeviceShutdown, "device_shutdown starts"},
+    {Site::kDeviceShutdown, "device.shutdown", Phase::kDeviceShutdown, "the next device is shut down: slot, kind"},
+    {Site::kDeviceBusMasterOff, "device.bus_master_off", Phase::kDeviceShutdown,
+     "its bus mastering is off; what it has sent may still be on the way"},
     {Site::kRebootCpus, "reboot.cpus", Phase::kStopCpus, "the other CPUs are being stopped"},
     {Site::kRebootIommu, "reboot.iommu", Phase::kIommuOff, "IOMMU translation goes off (x86-64)"},
     {Site::kKexecJump, "kexec.jump", Phase::kRelocation, "the kernel is left for the relocation code"},
@@ -131,12 +141,17 @@ inline constexpr SiteInfo kSites[] = {
     {Site::kBootFreeAll, "boot.free_all", Phase::kMemoryMap, "free memory went to the page allocator"},
     {Site::kBootDeferred, "boot.deferred", Phase::kInitcalls, "what was left of the struct pages is initialised"},
     {Site::kBootInitcalls, "boot.initcalls", Phase::kInitcalls, "initcalls start"},
+    {Site::kIommuInit, "iommu.init", Phase::kInitcalls, "the IOMMU is taken over"},
+    {Site::kDeviceProbe, "device.probe", Phase::kDeviceProbe, "a device is about to be reset and enabled: slot, kind"},
+    {Site::kDeviceBusMasterOn, "device.bus_master_on", Phase::kDeviceProbe, "a device may write memory: slot"},
     {Site::kKhoInit, "kho.init", Phase::kInitcalls, "the outgoing side of KHO is ready"},
     {Site::kReserveMem, "boot.reserve_mem", Phase::kInitcalls, "reserve_mem regions were offered to KHO"},
     {Site::kBootDone, "boot.done", Phase::kRestore, "the kernel takes commands"},
     {Site::kKhoRestore, "kho.restore", Phase::kRestore, "one preserved block was handed back"},
     {Site::kMmMigrate, "mm.migrate", Phase::kLoad, "a folio has moved: from, to; the old pages are free"},
     {Site::kMmIsolated, "mm.isolated", Phase::kLoad, "a memory block is isolated, its pages are about to be migrated"},
+    {Site::kDmaMap, "dma.map", Phase::kLoad, "memory was mapped for a device (any phase)"},
+    {Site::kDmaUnmap, "dma.unmap", Phase::kLoad, "memory is no longer mapped for a device (any phase)"},
     {Site::kMmio, "mmio", Phase::kRestore, "a device register is accessed (any phase)"},
 };
 inline constexpr u32 kSiteCount = static_cast<u32>(Site::kCount);
@@ -148,6 +163,8 @@ static_assert(
         return true;
     }(),
     "rows of kSites stand in the order of the enumerators");
+/// Announced in whatever phase the kernel is in: the phase goes on.
+constexpr bool in_any_phase(Site s) { return s == Site::kMmio || s == Site::kDmaMap || s == Site::kDmaUnmap; }
 constexpr const SiteInfo& info(Site s) { return kSites[static_cast<u32>(s)]; }
 
 }  // namespace baton

@@ -38,7 +38,8 @@ Machine::Machine(const MachineConfig& config)
       memory_(map_.ram),
       hasher_(memory_),
       snapshots_(memory_),
-      ledger_(generic_profile()) {
+      ledger_(generic_profile()),
+      bus_(geometry_of(config.geometry).isa, config.devices) {
     config_.budget = config.budget.or_else({StepBudget::kCalls, StepBudget::kInstructions});
     const Isa isa = geometry_of(config.geometry).isa;
     Services& services = *this;
@@ -62,6 +63,7 @@ Machine::Machine(const MachineConfig& config)
         memory_.fill_pattern(config.fill);
     }
     ledger_.set_page_size(geometry().page_size());
+    bus_.set_memory([this](const Arrival& a) { arrive(a); }, reader());
 }
 
 Machine::~Machine() = default;
@@ -75,6 +77,8 @@ void Machine::begin_step() {
     break_.reset();
     broke_ = false;
     actions_.clear();
+    turns_.clear();
+    turns_taken_ = 0;
     writes_.clear();
     replayed_writes_.clear();
     instant_.reset();
@@ -201,6 +205,7 @@ void Machine::enter_kernel(PhysAddr image, u64 argument) {
     deserialised_.clear();
     const auto boot = read_boot_handover(g.isa, {argument}, reader());
     kernel_ = image + kKernelOffset;
+    if (!bus_.empty()) watch_.enter({image, kImageSize});
     initrd_ = boot ? boot->initrd : PhysRange{};
     // What the kernel before had free, this one has yet to find.
     for (const OwnedRun& run : ownership_.runs())
@@ -242,6 +247,11 @@ Hash128 Machine::state_hash() {
     h.add("machine.kernel", kernel_.value);
     h.add("cpu.root", root_.value);
     h.add("time.now_ps", ledger_.now_ns());
+    if (!bus_.empty()) {
+        ByteWriter devices;
+        bus_.save(devices);
+        h.add("devices", devices.bytes());
+    }
     if (state_ == State::kJumped) h.add("cpu.head", jump_.head).add("cpu.start", jump_.start.value);
     if (state_ == State::kWaiting)
         for (const auto& [name, bytes] : runner_->save_cpu()) h.add("cpu." + name, bytes);
@@ -287,6 +297,11 @@ Machine::Moment Machine::moment() {
     m.ledger_ = ledger_.snapshot();
     m.events_ = events_.snapshot();
     m.ownership_ = ownership_.snapshot();
+    m.bus_ = bus_.snapshot();
+    m.dma_ = dma_.mappings();
+    m.watch_ = watch_;
+    m.forbidden_ = forbidden_;
+    m.device_logs_ = device_logs_;
     m.cpu_ = runner_->save_cpu();
     m.jump_ = jump_;
     m.kernel_ = kernel_;
@@ -309,6 +324,11 @@ void Machine::restore(const Moment& m) {
     ledger_.restore(m.ledger_);
     events_.restore(m.events_);
     ownership_.restore(m.ownership_);
+    bus_.restore(m.bus_);
+    dma_.restore(m.dma_);
+    watch_ = m.watch_;
+    forbidden_ = m.forbidden_;
+    device_logs_ = m.device_logs_;
     jump_ = m.jump_;
     kernel_ = m.kernel_;
     root_ = m.root_;
@@ -341,6 +361,7 @@ SiteAction Machine::at(Site site, u64 arg0, u64 arg1) {
         if (site == Site::kKhoDeserialiseBlock && deserialised_.size() < kBlocksKept)
             deserialised_.push_back({{arg0}, {static_cast<u32>(arg1)}});
         if (site == Site::kMmMigrate && migrated_) migrated_({arg0}, {arg1});
+        if (!bus_.empty()) devices_at(site, arg0, arg1);
         for (const RecordedWrite& w : replayed_writes_)
             if (w.at == position_) host_write(w.to, w.bytes);
         for (std::size_t i = 0; i < actions_.size(); ++i)
@@ -365,12 +386,9 @@ SiteAction Machine::charge(Work work, u64 amount) {
 
 void Machine::own(PhysRange range, Owner from, Owner to) {
     ownership_.set(range, to);
+    if (!bus_.empty()) watch_.take(range, to, ledger_.phase());
     events_.own(range, from, to, ledger_.now_ns());
 }
-
-// No device sits on the bus yet: every register is a hole.
-bool Machine::mmio_read(PhysAddr, u32, u64&) { return false; }
-bool Machine::mmio_write(PhysAddr, u32, u64) { return false; }
 
 void Machine::log(LogLevel level, Log id, const u64 (&args)[4]) {
     events_.log(level, id, {args[0], args[1], args[2], args[3]}, ledger_.now_ns());

@@ -21,6 +21,7 @@
 #include "model/geometry.hpp"
 #include "sim/capture/capture.hpp"
 #include "sim/events/event_log.hpp"
+#include "sim/fabric/bus.hpp"
 #include "sim/handover/handover.hpp"
 #include "sim/image/image_file.hpp"
 #include "sim/memory/physical_memory.hpp"
@@ -28,7 +29,10 @@
 #include "sim/memory/snapshot.hpp"
 #include "sim/memory/state_hash.hpp"
 #include "sim/memory_map.hpp"
+#include "sim/ownership/dma_map.hpp"
+#include "sim/ownership/image_watch.hpp"
 #include "sim/ownership/ownership_map.hpp"
+#include "sim/ownership/races.hpp"
 #include "sim/random.hpp"
 #include "sim/services.hpp"
 #include "sim/time/ledger.hpp"
@@ -50,6 +54,7 @@ struct MachineConfig {
     u64 seed = 0;
     u8 fill = 0;  // what RAM holds at power-on
     StepBudget budget;
+    std::vector<DeviceConfig> devices;  // in their slots' order
 };
 
 /// The nth time (from 1, since the step began) that a schedule point is announced.
@@ -70,6 +75,38 @@ struct Outcome {
     Reply reply{};
     Fault fault;
     SiteHit stopped_at;
+};
+
+/// A turn of a device at a schedule point of the step.
+struct DeviceTurn {
+    SiteHit at;
+    u32 slot = 0;
+    TurnKind kind = TurnKind::kBoth;
+    u32 times = 1;
+    bool operator==(const DeviceTurn&) const = default;
+};
+
+/// A write of a bus master to memory that was not its to write.
+struct ForbiddenWrite {
+    u32 slot = 0;
+    std::optional<Race> target;  // what it hit, if the catalogue has a name for it
+    std::optional<Race> cause;   // why the device could
+    Owner owner = Owner::kNobody;
+    DmaOrigin origin = DmaOrigin::kData;
+    Phase phase = Phase::kLoad;
+    SiteHit at;
+    u64 time_ns = 0;
+    u64 write = 0;  // of the bus
+    u64 bus = 0;
+    PhysRange range;
+    u64 count = 1;  // such writes: same device, owner, race, phase and site
+    /// The race it counts as: what it hit, or else why.
+    std::optional<Race> race() const { return target ? target : cause; }
+    bool is(Race r) const { return target == r || cause == r; }
+    bool same_kind(const ForbiddenWrite& o) const {
+        return slot == o.slot && owner == o.owner && target == o.target && cause == o.cause && phase == o.phase &&
+               at.site == o.at.site;
+    }
 };
 
 /// Frame number → hash of its content.
@@ -100,6 +137,13 @@ public:
     std::optional<SiteHit> break_ahead() const { return break_; }
     /// Runs `action` inside the schedule point, before any break there.
     void add_action(SiteHit at, std::function<void()> action);
+    /// A device moves inside the schedule point, before what else happens there.
+    void add_turn(const DeviceTurn& turn) { turns_.push_back(turn); }
+    /// The step has come past this point.
+    bool reached(SiteHit at) const { return seen_[static_cast<u32>(at.site)] >= at.nth; }
+    /// Turns of this step that found something to do.
+    u64 turns_taken() const { return turns_taken_; }
+    const std::vector<DeviceTurn>& turns_ahead() const { return turns_; }
 
     /// Power-on: the boot loader places the image (decision D26). Throws LoaderError for what cannot be placed.
     Outcome boot(const ImageFile& image, std::string_view command_line, std::span<const u8> initrd);
@@ -137,6 +181,17 @@ public:
     /// The running kernel's object in RAM; null when none runs.
     const Kernel* kernel() const;
     const OwnershipMap& ownership() const { return ownership_; }
+    Bus& bus() { return bus_; }
+    const Bus& bus() const { return bus_; }
+    const DmaMap& dma() const { return dma_; }
+    /// A live mapping of some device covers the frame.
+    bool may_be_written_by_device(u64 frame) const;
+    /// Forbidden writes since power-on, each kind once, in the order of the first of its kind.
+    const std::vector<ForbiddenWrite>& forbidden() const { return forbidden_; }
+    /// One of them as people read it.
+    std::string story(const ForbiddenWrite& w) const;
+    /// What a device of a virtual machine has written to memory that it may write: word by word, the last of each.
+    const std::map<u64, u64>& device_log(u32 slot) const { return device_logs_[slot]; }
     const Ledger& ledger() const { return ledger_; }
     const EventLog& events() const { return events_; }
     /// Of the last hop; nothing before the first exec.
@@ -209,6 +264,16 @@ private:
     u64 random(u32 stream) override;
     void load_root(PhysAddr table) override { root_ = table; }
     u64 budget() const override { return config_.budget.calls; }
+    void relax() override;
+
+    // machine_devices.cpp
+    void devices_at(Site site, u64 arg0, u64 arg1);
+    void leave_kernel();
+    void arrive(const Arrival& arrival);
+    void judge(const Arrival& arrival, PhysRange range);
+    WriteEvent event_of(const Arrival& arrival, PhysRange range) const;
+    void save_devices(ByteWriter& to) const;
+    void load_devices(ByteReader& from);
 
     Outcome settle(Stop stop);
     Outcome go(Pending what);
@@ -232,6 +297,11 @@ private:
     Ledger ledger_;
     EventLog events_;
     OwnershipMap ownership_;
+    Bus bus_;
+    DmaMap dma_;
+    ImageWatch watch_;
+    std::vector<ForbiddenWrite> forbidden_;
+    std::array<std::map<u64, u64>, device::kSlots> device_logs_;
     std::unique_ptr<KernelRunner> runner_;
     GuestRunner* guest_ = nullptr;  // the same object, if it is one
     Monitor* monitor_ = nullptr;
@@ -260,6 +330,8 @@ private:
     std::optional<SiteHit> break_;
     bool broke_ = false;  // the stop under way is that break
     std::vector<Action> actions_;
+    std::vector<DeviceTurn> turns_;
+    u64 turns_taken_ = 0;
     std::vector<RecordedWrite> writes_;
     std::vector<RecordedWrite> replayed_writes_;
     std::optional<Instant> instant_;  // kept only when the step has a break
@@ -271,6 +343,11 @@ class Machine::Moment {
     Ledger::State ledger_;
     EventLog::State events_;
     OwnershipMap::State ownership_;
+    Bus::State bus_;
+    std::vector<DmaMap::Mapping> dma_;
+    ImageWatch watch_;
+    std::vector<ForbiddenWrite> forbidden_;
+    std::array<std::map<u64, u64>, device::kSlots> device_logs_;
     CpuFields cpu_;
     platform::Jump jump_;
     PhysAddr kernel_;

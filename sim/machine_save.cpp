@@ -155,6 +155,13 @@ void Machine::put_replay(ByteWriter& to) const {
         to.put(u64{w.bytes.size()});
         to.put_bytes(w.bytes);
     }
+    to.put(u64{turns_.size()});
+    for (const DeviceTurn& t : turns_) {
+        put_hit(to, t.at);
+        to.put(t.slot);
+        to.put(static_cast<u32>(t.kind));
+        to.put(t.times);
+    }
 }
 
 void Machine::get_replay(ByteReader& from) {
@@ -166,6 +173,16 @@ void Machine::get_replay(ByteReader& from) {
         const auto bytes = from.get_bytes(from.get<u64>());
         w.bytes.assign(bytes.begin(), bytes.end());
         replayed_writes_.push_back(std::move(w));
+    }
+    for (u64 n = from.get_count(kRecordBytesMin); n != 0; --n) {
+        DeviceTurn t;
+        t.at = get_hit(from);
+        t.slot = from.get<u32>();
+        const u32 kind = from.get<u32>();
+        t.times = from.get<u32>();
+        if (t.slot >= bus_.size() || kind >= static_cast<u32>(TurnKind::kCount)) from.fail("gives a turn to no device");
+        t.kind = static_cast<TurnKind>(kind);
+        turns_.push_back(t);
     }
     from.expect_end();
 }
@@ -206,6 +223,11 @@ SavedComponents Machine::components() const {
     ByteWriter owners;
     ownership_.save(owners);
     out["ownership"] = owners.bytes();
+    if (!bus_.empty()) {
+        ByteWriter devices;
+        save_devices(devices);
+        out["devices"] = devices.bytes();
+    }
     ByteWriter events;
     events_.save(events);
     out["events"] = events.bytes();
@@ -278,6 +300,10 @@ Machine::Loaded Machine::load(const std::filesystem::path& path, const StepBudge
     ByteReader owners = file.component("ownership");
     machine->ownership_.load(owners);
     machine->get_state(state);
+    if (file.has("devices")) {
+        ByteReader devices = file.component("devices");
+        machine->load_devices(devices);
+    }
     if (ByteReader cpu = file.component("cpu"); machine->state_ == State::kWaiting || machine->state_ == State::kJumped)
         machine->restore_cpu(cpu);
     machine->parked_ = machine->state_ == State::kWaiting && machine->guest_ != nullptr;

@@ -100,6 +100,8 @@ public:
     virtual u64 now() = 0;
     virtual u64 random(u32 stream) = 0;
     virtual void load_root(PhysAddr table) = 0;
+    /// A driver polls: what devices have under way goes on.
+    virtual void relax() = 0;
     virtual u64 budget() const = 0;
 };
 

@@ -32,8 +32,11 @@ Status reboot(Kernel& k) {
     platform::at(Site::kRebootBegin);
     platform::at(Site::kRebootNotifiers);
     platform::at(Site::kRebootDevices);
+    drivers::shutdown(k);
+    if (!x86) drivers::shutdown_iommu(k);  // the SMMU is a platform device like others
     platform::at(Site::kRebootCpus);
     if (x86) platform::at(Site::kRebootIommu);
+    if (x86) drivers::shutdown_iommu(k);
     if (x86) copy_relocation_code(k, k.kexec.image);
     const platform::Jump jump = jump_of(k);
     platform::at(Site::kKexecJump, jump.head, jump.start.value);

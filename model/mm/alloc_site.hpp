@@ -49,6 +49,8 @@ enum class AllocSite : u32 {
     kTestKhoFolio,
     kTestKhoBlob,
     kMemblockArray,
+    kDmaBuffer,
+    kDmaRing,
     // small objects
     kKhoNode,
     // not asked for: what a handover brought
@@ -102,6 +104,8 @@ inline constexpr AllocSiteInfo kAllocSites[] = {
     {AllocSite::kTestKhoFolio, AllocStage::kPage, "test_kho.folio", "a folio of test_kho"},
     {AllocSite::kTestKhoBlob, AllocStage::kPage, "test_kho.blob", "the blob of test_kho"},
     {AllocSite::kMemblockArray, AllocStage::kPage, "memblock.array", "a region array that grew after boot"},
+    {AllocSite::kDmaBuffer, AllocStage::kPage, "dma.buffer", "a buffer that a device writes"},
+    {AllocSite::kDmaRing, AllocStage::kPage, "dma.ring", "the descriptor ring of a device"},
     {AllocSite::kKhoNode, AllocStage::kObject, "kho.node", "a node over the tracker's bitmaps"},
     {AllocSite::kRestored, AllocStage::kGiven, "restored", "pages that were handed over and restored"},
     {AllocSite::kIncomingFdt, AllocStage::kGiven, "kho.fdt.incoming",

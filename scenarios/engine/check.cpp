@@ -152,6 +152,12 @@ private:
     void needs(const step::MemoryBlock& block) {
         if (!block.at) needs_region(block.region);
     }
+    void needs(const step::DmaStart& start) {
+        if (!start.own_buffer && start.target.kind == PlaceKind::kRegion) needs_region(start.target.region);
+    }
+    void needs(const step::Assign& assign) { needs_region(assign.region); }
+    void needs(const step::Unassign& unassign) { needs_region(unassign.region); }
+    void needs(const step::VmStart& start) { needs_region(start.region); }
     void needs(const step::HostPoke& poke) { needs_poke(poke.poke); }
     void needs(const step::Expect& expect) { needs_region(expect.region); }
     void needs(const step::Exec&) {

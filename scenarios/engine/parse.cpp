@@ -11,7 +11,7 @@ namespace baton::scenarios {
 namespace {
 
 constexpr std::string_view kTopLevelKeys[] = {"title",  "description", "machine", "budget", "budget_instructions",
-                                              "kernel", "step"};
+                                              "kernel", "device", "step"};
 
 std::string parse_title(Fields& top) {
     const auto title = top.text("title");
@@ -40,7 +40,10 @@ Parsed parse_text(std::string_view text, const std::string& file) {
     scenario.budget.instructions = top.integer("budget_instructions", 1, kBudgetInstructionsMax).value_or(0);
     scenario.machine = parse_machine(*root, folder, sink);
     scenario.kernels = parse_kernels(*root, folder, sink);
-    ParsedSteps steps = parse_steps(*root, scenario.kernels, folder, sink);
+    scenario.devices = parse_devices(*root, sink);
+    if (!scenario.devices.empty())
+        for (KernelSpec& kernel : scenario.kernels) kernel.options |= kOptionDevices;
+    ParsedSteps steps = parse_steps(*root, scenario.kernels, scenario.devices, folder, sink);
     scenario.steps = std::move(steps.steps);
     adopt_captured_machine(*root, scenario, sink);
     check_order(scenario, steps.complete, sink);

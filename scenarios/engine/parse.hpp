@@ -35,8 +35,10 @@ struct ParsedSteps {
     std::vector<Step> steps;
     bool complete = true;  // false: some step was wrong and is missing
 };
-ParsedSteps parse_steps(const Value& root, const std::vector<KernelSpec>& kernels, const std::string& folder,
-                        DiagnosticSink& sink);
+ParsedSteps parse_steps(const Value& root, const std::vector<KernelSpec>& kernels,
+                        const std::vector<sim::DeviceConfig>& devices, const std::string& folder, DiagnosticSink& sink);
+/// `[device.NAME]`: in the order of the file, which is that of the slots.
+std::vector<sim::DeviceConfig> parse_devices(const Value& root, DiagnosticSink& sink);
 
 /// A scenario that boots from a capture and says nothing of its machine plays on the captured one.
 void adopt_captured_machine(const Value& root, Scenario& scenario, DiagnosticSink& sink);

@@ -40,6 +40,11 @@ Outcome parse_outcome(Fields& fields) {
         if (outcome.census.empty())
             fields.error("expect_census", "\"expect_census\" is empty", "quote what it must say");
     }
+    static const std::vector<std::string_view> kRaceIds = names_of(sim::kRaces, &sim::RaceInfo::id);
+    for (const Value* v : fields.each("expect_race"))
+        if (const auto chosen =
+                as_choice(*v, "expect_race", {"race", kRaceIds, "`baton list --races` shows them"}, fields.sink()))
+            outcome.races.push_back(sim::kRaces[*chosen].race);
     if (!outcome.census.empty() && outcome.ending)
         fields.error("expect_census", "a kernel that ended is not counted", "drop one of the two");
     if (outcome.error && outcome.ending)
@@ -76,6 +81,38 @@ std::vector<ScheduledPoke> parse_schedule(Fields& fields) {
     return pokes;
 }
 
+std::vector<ScheduledTurn> parse_turns(Fields& fields, const StepContext& context) {
+    std::vector<ScheduledTurn> turns;
+    const Value* list = fields.value("turn");
+    if (list == nullptr) return turns;
+    if (list->type != Value::Type::kArray) {
+        fields.error("turn", fmt::format("\"turn\" is {}", list->type_name()),
+                     "write [[step.turn]] with a site and a device");
+        return turns;
+    }
+    if (list->items.size() > kTurnsMax)
+        fields.error("turn", fmt::format("{} turns in one step are too many", list->items.size()),
+                     fmt::format("at most {}", kTurnsMax));
+    constexpr std::string_view kKeys[] = {"site", "device", "do", "times"};
+    for (const Value& item : list->items) {
+        if (item.type != Value::Type::kTable) {
+            fields.sink().add(item.place, fmt::format("\"turn\" holds {}", item.type_name()), "write [[step.turn]]");
+            continue;
+        }
+        Fields turn(item, item.place, "[[step.turn]]", fields.sink());
+        turn.allow_only(kKeys);
+        ScheduledTurn t{.place = item.place};
+        if (turn.require("site", "site = \"relocate.page#3\""))
+            if (const auto when = parse_site_point(*turn.value("site"), "site", fields.sink())) t.when = *when;
+        if (turn.require("device", "device = \"nic0\"")) t.device = parse_device_name(turn, context);
+        if (const auto kind = turn.choice("do", {"kind of turn", sim::kTurnNames}))
+            t.kind = static_cast<sim::TurnKind>(*kind);
+        t.times = static_cast<u32>(turn.integer("times", 1, kTurnTimesMax).value_or(1));
+        turns.push_back(t);
+    }
+    return turns;
+}
+
 /// `do`, the keys of the kind, the keys of its actor.
 std::vector<std::string_view> allowed_keys(const StepKind& kind) {
     std::vector<std::string_view> allowed{"do"};
@@ -108,6 +145,7 @@ std::optional<Step> parse_step(const Value& table, u32 index, const StepContext&
         step.outcome = parse_outcome(fields);
         if (const Value* point = fields.value("break")) step.break_at = parse_site_point(*point, "break", sink);
         step.at = parse_schedule(fields);
+        step.turns = parse_turns(fields, context);
         if (const Value* refused = fields.value("fail_alloc")) step.fail_alloc = parse_refused_alloc(*refused, sink);
         const bool leaves = std::holds_alternative<step::Exec>(step.action);
         if (step.fail_alloc && (leaves || std::holds_alternative<step::Continue>(step.action)))
@@ -124,7 +162,8 @@ std::optional<Step> parse_step(const Value& table, u32 index, const StepContext&
 
 }  // namespace
 
-ParsedSteps parse_steps(const Value& root, const std::vector<KernelSpec>& kernels, const std::string& folder,
+ParsedSteps parse_steps(const Value& root, const std::vector<KernelSpec>& kernels,
+                        const std::vector<sim::DeviceConfig>& devices, const std::string& folder,
                         DiagnosticSink& sink) {
     ParsedSteps parsed;
     const Entry* list = root.find("step");
@@ -143,7 +182,7 @@ ParsedSteps parse_steps(const Value& root, const std::vector<KernelSpec>& kernel
                  fmt::format("at most {}", kStepsMax));
         return parsed;
     }
-    const StepContext context{kernels, folder};
+    const StepContext context{kernels, devices, folder};
     u32 index = 0;
     for (const Value& item : list->value.items) {
         std::optional<Step> step;

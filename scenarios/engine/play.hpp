@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 
+#include "model/kexec/kexec.hpp"
 #include "scenarios/engine/region.hpp"
 #include "scenarios/engine/runner.hpp"
 #include "sim/image/image_file.hpp"
@@ -100,6 +101,7 @@ private:
     /// Where a place is now, and its size if it has one. Places in the next kernel's boot data exist only after the
     /// relocation: for them it is the boot data itself, and `poke` looks up the field when it acts.
     PhysRange resolve(const PlaceName& place);
+    PhysAddr first_source(const Kimage& image);
     /// The free lists of the zone that has the most free pages, of whatever node.
     PhysRange fullest_free_lists(const Kernel& k);
     void poke(const Poke& poke, PhysRange where);
@@ -114,6 +116,21 @@ private:
     void follow(PhysAddr from, PhysAddr to);
     std::vector<PhysAddr> folios_of(const Region& r) const;
     std::optional<Reply> pin_folio(PhysAddr at, std::vector<PhysAddr>& pinned);
+
+    // play_devices.cpp
+    void play(const step::DmaStart& a);
+    void play(const step::NicStart& a);
+    void play(const step::DeviceStop& a);
+    void play(const step::DeviceKeep& a);
+    void play(const step::Assign& a);
+    void play(const step::Unassign& a);
+    void play(const step::VmStart& a);
+    void play(const step::VmStop& a);
+    void schedule_turns(const Step& step);
+    /// Forbidden writes since the last step: those that the step expects, and findings.
+    void check_races(const Step& step);
+    void expect_live(const Region& r, u32 slot);
+    void expect_device(const step::Expect& a);
 
     // play_kexec.cpp
     void play(const step::Boot& a);
@@ -208,6 +225,7 @@ private:
     std::set<u64> poked_;                           // frames that the scenario itself changed since
     u64 censuses_ = 0;                              // taken, and without fault
     bool census_off_ = false;                       // this kernel has lost pages, as the scenario said
+    std::vector<u64> races_seen_;                   // of each kind of forbidden write, how many by then
     std::size_t log_seen_ = 0;
     std::size_t boot_log_start_ = 0;  // first log line of the running kernel
 };

@@ -124,6 +124,7 @@ void Play::expect_region(const step::Expect& a) {
     }
     if (a.reserved || a.free || a.order || a.tails || a.refcount || a.pinned || a.cma) expect_pages(a, *r);
     if (a.node) expect_node(a, *r);
+    if (a.live) expect_live(*r, *a.live);
 }
 
 void Play::expect_image(const step::Expect& a) {
@@ -208,7 +209,7 @@ void Play::play(const step::Expect& a) {
                               a.preserved_blocks || a.preserved_pages || a.generation || a.captured ||
                               a.initrd_intact || a.kexec_count || a.image_moved || a.image_in_scratch ||
                               a.offline_blocks || a.removed_blocks || asks_for_nodes(a);
-    const bool content_only = !a.region.empty() && a.intact && !a.reserved && !a.free && !a.order && !a.tails &&
+    const bool content_only = !a.region.empty() && (a.intact || a.live) && !a.reserved && !a.free && !a.order && !a.tails &&
                               !a.refcount && !a.node && !a.pinned && !a.cma;
     if (needs_kernel && !content_only && (dead_ || !machine().waiting())) {
         finding(*step_, dead_ ? "no kernel is left to ask" : "a kernel at a break cannot be asked",
@@ -216,6 +217,7 @@ void Play::play(const step::Expect& a) {
         return;
     }
     expect_region(a);
+    expect_device(a);
     expect_kernel(a);
     expect_log(a);
 }

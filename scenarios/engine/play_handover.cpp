@@ -75,6 +75,8 @@ void Play::check_handed_over(const Step& step) {
         if (hash == (before != handed_over_.end() ? before->second : machine().untouched_frame_hash())) continue;
         if (poked_.contains(frame))
             ++poked;
+        else if (machine().may_be_written_by_device(frame))
+            continue;  // `live` compares those
         else if (changed++ == 0)
             first = {frame << kFrameShift};
     }

@@ -89,12 +89,15 @@ void Play::play(const step::Boot& a) {
                                     .map = cell_.map ? std::optional(*cell_.map) : std::nullopt,
                                     .seed = cell_.seed,
                                     .fill = cell_.fill,
-                                    .budget = scenario_.budget.or_else({})};
+                                    .budget = scenario_.budget.or_else({}),
+                                    .devices = scenario_.devices};
     machine_ = make_machine(config);
     machine_->begin_step();
     ahead_.clear();
     if (step_->break_at) machine_->set_break({step_->break_at->site, step_->break_at->nth});
     schedule_pokes(*step_);
+    schedule_turns(*step_);
+    races_seen_.clear();
     regions_.clear();
     running_ = a.kernel;
     running_initrd_bytes_ = a.initrd_bytes;
@@ -229,6 +232,7 @@ void Play::play(const step::Continue&) {
     machine().add_action({Site::kKexecJump, 1}, [this] { remember_handed_over(); });
     if (step_->break_at) machine().set_break({step_->break_at->site, step_->break_at->nth});
     schedule_pokes(*step_);
+    schedule_turns(*step_);
     const sim::Outcome outcome = through_breaks(machine().proceed());
     const bool good = judge(*step_, outcome);
     if (outcome.kind == sim::Outcome::Kind::kBooted && good && loaded_) arrived(*step_);

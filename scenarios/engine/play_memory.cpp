@@ -202,6 +202,18 @@ PhysRange Play::fullest_free_lists(const Kernel& k) {
     return at;
 }
 
+// The first word of the list that names a source; 0 if its first page has none.
+PhysAddr Play::first_source(const Kimage& image) {
+    const u64 mask = page_size() - 1;
+    const PhysAddr list{image.head & ~mask};
+    for (u64 i = 0; i < page_size() / sizeof(u64); ++i) {
+        const u64 word = machine().memory().load<u64>(list + i * sizeof(u64)).value_or(kEntryDone);
+        if ((word & kEntryFlags) == kEntrySource) return {word & ~mask};
+        if ((word & (kEntryDone | kEntryIndirection)) != 0) break;
+    }
+    return {};
+}
+
 PhysRange Play::resolve(const PlaceName& place) {
     const Kernel* k = machine().kernel();
     if (place.kind == PlaceKind::kPhys) return {place.phys, 0};
@@ -217,6 +229,9 @@ PhysRange Play::resolve(const PlaceName& place) {
         case PlaceKind::kKhoFirstChunk: return {k->kho.first_chunk, 0};
         case PlaceKind::kKhoRadixRoot: return {k->kho.tracker.radix_root, 0};
         case PlaceKind::kKexecList: return {{image.head & ~(page_size() - 1)}, 0};
+        case PlaceKind::kKexecSource: return {first_source(image), 0};
+        case PlaceKind::kKexecControl: return {image.control_code_page, 0};
+        case PlaceKind::kKexecRoot: return {image.root, 0};
         case PlaceKind::kSegment:
             if (place.segment >= std::min(image.segment_count, kKexecSegmentsMax)) return {};
             return {image.segments[place.segment].mem, image.segments[place.segment].memsz};

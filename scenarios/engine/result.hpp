@@ -12,6 +12,7 @@
 #include "model/work.hpp"
 #include "scenarios/engine/scenario.hpp"
 #include "scenarios/engine/verdict.hpp"
+#include "sim/machine.hpp"
 
 namespace baton::scenarios {
 
@@ -77,6 +78,7 @@ struct RunResult {
     std::string handover_hash;     // of the last hop (D4); empty: none
     std::string sequence_hash;     // of every schedule point passed, in order, with its ledger time (D6)
     std::vector<Finding> findings;
+    std::vector<sim::ForbiddenWrite> races;  // expected or not, each kind once a step
     std::vector<PhaseWork> phases;  // in the order of the phases
     std::vector<Hop> hops;
     std::vector<std::string> verified;  // "oops: 4 MiB intact at 0x1fc00000"

@@ -173,6 +173,7 @@ sim::Outcome Play::through_breaks(sim::Outcome outcome) {
         ended_as_expected_ = false;
         if (resume->break_at) machine().set_break({resume->break_at->site, resume->break_at->nth});
         schedule_pokes(*resume);
+        schedule_turns(*resume);
         outcome = machine().proceed();
     }
     return outcome;
@@ -192,6 +193,10 @@ void Play::check_expected_end(const Step& step) {
 void Play::check_reached(const Step& step) {
     if (failed() || !machine_ || machine_->at_break()) return;
     check_poked();
+    for (const sim::DeviceTurn& t : machine_->turns_ahead())
+        if (!machine_->reached(t.at))
+            finding(step, fmt::format("{}#{} was not reached in this step", info(t.at.site).name, t.at.nth),
+                    "so no device had its turn there");
     if (const auto ahead = machine_->break_ahead())
         finding(step, fmt::format("{}#{} was not reached in this step", info(ahead->site).name, ahead->nth),
                 "so nothing stopped there");
@@ -296,12 +301,14 @@ void Play::play_step(const Step& step) {
         ahead_.clear();
         if (step.break_at) machine_->set_break({step.break_at->site, step.break_at->nth});
         schedule_pokes(step);
+        schedule_turns(step);
     }
     arm(step);
     std::visit([this](const auto& action) { play(action); }, step.action);
     disarm(step);
     check_expected_end(expecting(step));
     check_reached(step);
+    check_races(expecting(step));
     check_census(expecting(step));
     if (machine_) collect_log();
     if (machine_ && options_.on_step_end) options_.on_step_end(step.index, *machine_);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "model/command.hpp"
+#include "model/drivers/drivers.hpp"
 #include "model/errno.hpp"
 #include "model/geometry.hpp"
 #include "model/rules.hpp"
@@ -22,7 +23,9 @@
 #include "scenarios/engine/places.hpp"
 #include "scenarios/engine/verdict.hpp"
 #include "sim/capture/capture.hpp"
+#include "sim/fabric/bus.hpp"
 #include "sim/memory_map.hpp"
+#include "sim/ownership/races.hpp"
 #include "sim/services.hpp"
 
 namespace baton::scenarios {
@@ -122,6 +125,15 @@ struct Poke {
 struct SitePoint {
     Site site = Site::kCount;
     u64 nth = 1;
+};
+
+/// `[[step.turn]]`: a device moves inside a step.
+struct ScheduledTurn {
+    SitePoint when;
+    u32 device = 0;  // index into Scenario::devices
+    sim::TurnKind kind = sim::TurnKind::kBoth;
+    u32 times = 1;
+    Place place;
 };
 
 /// `fail_alloc`: an allocation that the kernel is refused in this step.
@@ -233,6 +245,54 @@ struct VmallocRead {
     std::string region;
     bool differs = false;  // what it reads must not be what was filled in
 };
+/// What a driver is asked to do with a device: Op::kDevice.
+struct DmaStart {
+    u32 device = 0;
+    bool own_buffer = true;
+    PlaceName target;  // else
+    u64 offset = 0;    // bytes into it
+    u64 bytes = 0;
+    u32 chunk = 0;
+    u32 count = 0;  // 0 = until stopped
+    u64 period_ns = 0;
+    u64 stride = 0;  // 0 = the chunk
+};
+struct NicStart {
+    u32 device = 0;
+    u32 descriptors = 0;
+    u64 buffer_bytes = 0;
+    u64 period_ns = 0;
+};
+struct DeviceStop {
+    u32 device = 0;
+};
+struct DeviceKeep {
+    u32 device = 0;
+};
+/// Maps a region for an assigned device, its blocks one after the other from a bus address on.
+struct Assign {
+    u32 device = 0;
+    std::string region;
+    std::optional<u64> bus;  // nothing: physical addresses
+};
+struct Unassign {
+    u32 device = 0;
+    std::string region;
+};
+/// The virtual machine programs its device.
+struct VmStart {
+    u32 device = 0;
+    std::string region;  // with `bus` absent, the physical addresses of its first block
+    std::optional<u64> bus;
+    u64 bytes = 0;  // 0: all of the region's first block
+    u32 chunk = 0;
+    u32 count = 0;
+    u64 period_ns = 0;
+    u64 stride = 0;
+};
+struct VmStop {
+    u32 device = 0;
+};
 struct HostPoke {
     Poke poke;
 };
@@ -259,6 +319,11 @@ struct Expect {
     std::optional<u64> node;           // every page is on it
     std::optional<bool> pinned;        // every block's head page is
     std::optional<bool> cma;           // every page lies in a CMA pageblock
+    std::optional<u32> live;           // every word is as this device wrote it last, or as it was filled
+    // of a device
+    std::optional<u32> device;
+    std::optional<u64> arrived;  // writes of it that came to memory, at least
+    std::optional<u64> refused;  // writes of it that the IOMMU refused, at least
     // of the running kernel
     std::optional<bool> kho_boot;
     std::optional<bool> kho_enabled;
@@ -287,7 +352,8 @@ struct Expect {
 
 using Action = std::variant<Boot, Alloc, Vmalloc, Free, Fill, Preserve, Unpreserve, Restore, Finalise, Abort,
                             KexecFileLoad, KexecUnload, Exec, SubtreeAdd, SubtreeGet, TestKhoSave, TestKhoRestore, Pin,
-                            Unpin, MemoryBlock, VmallocRead, HostPoke, Save, Load, Continue, Expect>;
+                            Unpin, MemoryBlock, VmallocRead, DmaStart, NicStart, DeviceStop, DeviceKeep, Assign,
+                            Unassign, VmStart, VmStop, HostPoke, Save, Load, Continue, Expect>;
 
 }  // namespace step
 
@@ -296,6 +362,7 @@ struct Outcome {
     std::optional<Errno> error;    // expect_error
     std::optional<Ending> ending;  // expect_verdict; expect_panic implies kPanic
     std::string panic;             // part of the panic's text; empty = any
+    std::vector<sim::Race> races;  // expect_race: each must happen, no other may
     std::string census;            // part of what the page census finds wrong; empty = nothing may be
     Place place;                   // where it is written
 };
@@ -307,7 +374,8 @@ struct Step {
     step::Action action;
     Outcome outcome;
     std::optional<SitePoint> break_at;
-    std::vector<ScheduledPoke> at;  // in file order
+    std::vector<ScheduledPoke> at;     // in file order
+    std::vector<ScheduledTurn> turns;  // likewise
     std::optional<RefusedAlloc> fail_alloc;
 };
 
@@ -318,6 +386,7 @@ struct Scenario {
     MachineMatrix machine;
     sim::StepBudget budget;
     std::vector<KernelSpec> kernels;
+    std::vector<sim::DeviceConfig> devices;  // in their slots' order
     std::vector<Step> steps;
 };
 

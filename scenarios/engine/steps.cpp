@@ -19,6 +19,9 @@ constexpr StepKey kCommonKeys[] = {
     {"expect_verdict", "verdict", "the kernel must end like this (`baton list --verdicts`)"},
     {"expect_panic", "text", "the kernel must panic, with a message that contains this"},
     {"expect_census", "text", "the page census after the step must find something wrong, and say this"},
+    {"turn", "tables",
+     "`[[step.turn]]`: `site`, `device`, `do` (\"post\", \"deliver\", \"both\") and `times`: a device moves there"},
+    {"expect_race", "race", "forbidden writes of devices must be this race, or each of these (`baton list --races`)"},
     {"expect_error", "errno", "the command must fail with this, e.g. \"EADDRNOTAVAIL\""},
     {"fail_alloc", "site",
      "refuse memory at this site (`baton list --allocs`), e.g. \"kexec.source#3\" or \"any#each\""},
@@ -39,8 +42,8 @@ std::span<const StepKey> common_keys(StepActor actor) {
 std::span<const StepKind> step_kinds() {
     static const std::vector<StepKind> kKinds = [] {
         std::vector<StepKind> all;
-        for (const std::span<const StepKind> group :
-             {machine_steps(), memory_steps(), kho_steps(), kexec_steps(), page_steps(), expect_steps()})
+        for (const std::span<const StepKind> group : {machine_steps(), memory_steps(), kho_steps(), kexec_steps(),
+                                                      page_steps(), device_steps(), expect_steps()})
             all.insert(all.end(), group.begin(), group.end());
         return all;
     }();
@@ -71,8 +74,6 @@ Range parse_range(Fields& fields) {
     return range;
 }
 
-namespace {
-
 /// `place = "kho.fdt"`, `place = "segment.3"`.
 PlaceName parse_place(Fields& fields) {
     PlaceName place;
@@ -98,6 +99,8 @@ PlaceName parse_place(Fields& fields) {
     if (const auto chosen = fields.choice("place", {"place", names})) place.kind = kinds[*chosen];
     return place;
 }
+
+namespace {
 
 /// `repeat = 5`, or `repeat = "all"` of a place that ends somewhere.
 u64 parse_repeat(Fields& fields, const Poke& poke) {
@@ -137,6 +140,13 @@ Poke parse_poke(Fields& fields) {
     }
     if (fields.has("repeat")) poke.repeat = parse_repeat(fields, poke);
     return poke;
+}
+
+u32 parse_device_name(Fields& fields, const StepContext& context, std::string_view key) {
+    std::vector<std::string_view> names;
+    names.reserve(context.devices.size());
+    for (const sim::DeviceConfig& device : context.devices) names.push_back(device.name);
+    return static_cast<u32>(fields.choice(key, {"device", names, "define it as [device.NAME]"}).value_or(0));
 }
 
 u32 parse_kernel_name(Fields& fields, const StepContext& context) {

@@ -30,6 +30,7 @@ struct StepKey {
 
 struct StepContext {
     const std::vector<KernelSpec>& kernels;
+    const std::vector<sim::DeviceConfig>& devices;
     std::string folder;  // of the scenario file; relative paths start here
 };
 
@@ -55,6 +56,7 @@ std::span<const StepKind> memory_steps();
 std::span<const StepKind> kho_steps();
 std::span<const StepKind> kexec_steps();
 std::span<const StepKind> page_steps();
+std::span<const StepKind> device_steps();
 std::span<const StepKind> expect_steps();
 
 // Keys that several kinds share.
@@ -76,6 +78,9 @@ inline constexpr StepKey kPokeKeys[] = {
 };
 Range parse_range(Fields& fields);
 Poke parse_poke(Fields& fields);
+PlaceName parse_place(Fields& fields);
+/// `device = "nic0"`: index into Scenario::devices.
+u32 parse_device_name(Fields& fields, const StepContext& context, std::string_view key = "device");
 u32 parse_kernel_name(Fields& fields, const StepContext& context);
 std::optional<std::string> parse_command_line(Fields& fields);
 u64 parse_initrd(Fields& fields);

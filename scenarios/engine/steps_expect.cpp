@@ -19,6 +19,13 @@ constexpr StepKey kRegionKeys[] = {
     {"node", "integer", "every page is on this NUMA node"},
     {"pinned", "bool", "the head page of every block is pinned"},
     {"cma", "bool", "every page is in CMA"},
+    {"live", "device", "every word is what this device wrote last, or what was filled in"},
+};
+
+constexpr StepKey kDeviceKeys[] = {
+    {"device", "name", "the device that the next keys are about"},
+    {"arrived", "integer", "writes of it that came to memory, at least"},
+    {"refused", "integer", "writes of it that the IOMMU refused, at least"},
 };
 
 constexpr StepKey kKernelKeys[] = {
@@ -47,7 +54,18 @@ constexpr StepKey kKernelKeys[] = {
     {"no_log", "text or array", "it logged no line that contains this"},
 };
 
-step::Action parse_expect(Fields& fields, const StepContext&) {
+void parse_device_keys(Fields& fields, const StepContext& context, step::Expect& e) {
+    if (fields.has("live")) e.live = parse_device_name(fields, context, "live");
+    if (fields.has("device")) e.device = parse_device_name(fields, context);
+    e.arrived = fields.integer("arrived", 1, kCountMax);
+    e.refused = fields.integer("refused", 1, kCountMax);
+    if ((e.arrived || e.refused) && !e.device)
+        fields.error(e.arrived ? "arrived" : "refused", "no device is named", "add \"device\"");
+    if (e.device && !e.arrived && !e.refused)
+        fields.error("device", "nothing is expected of the device", "add e.g. arrived = 1");
+}
+
+step::Action parse_expect(Fields& fields, const StepContext& context) {
     step::Expect e;
     e.region = fields.name("region").value_or("");
     e.intact = fields.boolean("intact");
@@ -59,6 +77,7 @@ step::Action parse_expect(Fields& fields, const StepContext&) {
     e.refcount = fields.integer("refcount", 0, kCountMax);
     e.pinned = fields.boolean("pinned");
     e.cma = fields.boolean("cma");
+    parse_device_keys(fields, context, e);
     e.kho_boot = fields.boolean("kho_boot");
     e.kho_enabled = fields.boolean("kho_enabled");
     e.finalised = fields.boolean("finalised");
@@ -110,7 +129,7 @@ step::Action parse_expect(Fields& fields, const StepContext&) {
                      "add \"region\"");
     if (fields.has("region") && of_region.empty())
         fields.error("region", "nothing is expected of the region", "add e.g. intact = true");
-    if (of_region.empty() && !of_kernel && !fields.has("region"))
+    if (of_region.empty() && !of_kernel && !fields.has("region") && !fields.has("device"))
         fields.sink().add(fields.place(), "nothing is expected", "add e.g. kho_boot = true, or region and intact");
     return e;
 }
@@ -118,6 +137,7 @@ step::Action parse_expect(Fields& fields, const StepContext&) {
 std::vector<StepKey> keys() {
     std::vector<StepKey> all{{"region", "name", "the region that the next keys are about"}};
     all.insert(all.end(), std::begin(kRegionKeys), std::end(kRegionKeys));
+    all.insert(all.end(), std::begin(kDeviceKeys), std::end(kDeviceKeys));
     all.insert(all.end(), std::begin(kKernelKeys), std::end(kKernelKeys));
     return all;
 }

@@ -112,6 +112,7 @@ void GuestRunner::serve_event(const PortRecord& record) {
             deliver();
             return;
         case PortOp::kRelax:
+            services_.relax();
             announce_work(Work::kEntriesWalked, 0);
             deliver();
             return;

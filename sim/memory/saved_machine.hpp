@@ -61,6 +61,7 @@ public:
     void load_ram(PhysicalMemory& memory) const;
     /// Throws SaveError if the machine had none of that name.
     ByteReader component(std::string_view name) const;
+    bool has(std::string_view name) const { return components_.contains(name); }
 
 private:
     std::string name_;

@@ -33,7 +33,12 @@ private:
     void warn(u32 file, u32 line) override { services_.warn(file, line); }
     u64 now() override { return services_.now(); }
     u64 random(u32 stream) override { return services_.random(stream); }
-    void relax() override { charge(Work::kEntriesWalked, 0); }
+    void relax() override {
+        fiber_.own_faults(false);
+        services_.relax();
+        fiber_.own_faults(true);
+        charge(Work::kEntriesWalked, 0);
+    }
     void load_root(PhysAddr table, u32) override { services_.load_root(table); }
     void reply(u64) override {}
     void idle() override;

@@ -21,7 +21,7 @@ Ledger::Ledger(const Profile& profile) {
 }
 
 void Ledger::at(Site site) {
-    if (site != Site::kMmio) state_.phase = info(site).phase;
+    if (!in_any_phase(site)) state_.phase = info(site).phase;
 }
 
 void Ledger::charge(Work work, u64 amount) {

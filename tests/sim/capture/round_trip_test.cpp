@@ -14,6 +14,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "model/bits.hpp"
 #include "model/kernel.hpp"
@@ -42,6 +43,7 @@ constexpr u64 kManyBlocks = 10'000;
 constexpr u64 kManyEvery = 99;  // every so many handovers one has kManyBlocks
 constexpr u64 kBootEvery = 49;
 constexpr u64 kNodesMax = 8;
+constexpr u64 kSectionBytes = 128 * kMiB;
 
 /// Draws; every handover has its own.
 class Dice {
@@ -74,6 +76,14 @@ MachineMap random_map(Dice& dice, Isa isa, bool large) {
     return {isa, std::move(map)};
 }
 
+/// How many sections of 128 MiB hold some of a map's RAM.
+u64 sections(const MachineMap& map) {
+    std::set<u64> all;
+    for (const PhysRange& r : map.ram)
+        for (u64 at = r.start.value / kSectionBytes; at <= (r.end() - 1).value / kSectionBytes; ++at) all.insert(at);
+    return all.size();
+}
+
 const ImageFile& image(GeometryId geometry) {
     static std::map<GeometryId, ImageFile> images;
     if (const auto found = images.find(geometry); found != images.end()) return found->second;
@@ -93,8 +103,8 @@ public:
         kernel = image(geometry);
         kernel.configure({.generation = generation, .options = kOptionScratchFloor, .defects = {}});
         // The next kernel's memory map comes out of scratch, 2 MiB a section of 128 MiB (decision D12): the global
-        // area holds that of the largest machine.
-        const u64 global = many || huge ? 2 * dice.between(48, 64) : 2 * dice.between(1, 8);
+        // area holds that of all of this machine.
+        const u64 global = many || huge ? 2 * dice.between(48, 64) : 2 * (dice.between(1, 8) + sections(map));
         line = fmt::format("kho=on kho_scratch={}M,{}M,{}M", 8 * dice.between(2, 4), global, 2 * dice.between(1, 6));
         for (u64 i = 0, n = dice.below(4); i < n; ++i)
             line += fmt::format(" reserve_mem={}K:{}K:r{}", dice.between(1, 3000) * 4, 4 << dice.below(12), i);

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// A device that belongs to a virtual machine (VFIO): the host's driver pins the machine's memory and maps it at the
+// addresses that the machine knows; the machine programs the device itself.
+#include "model/drivers/access.hpp"
+#include "model/mm/pin.hpp"
+
+namespace baton::drivers {
+namespace {
+
+// One folio, or pages one by one, where they lie then. Pages that are one run must stay one.
+Result<PhysAddr> pin_all(Kernel& k, PhysAddr start, u64 bytes) {
+    const Geometry& g = geometry(k);
+    PhysAddr now = start;
+    for (u64 done = 0; done < bytes;) {
+        const u64 folio = g.bytes_of(mm::folio_order(k, start + done));
+        const auto at = mm::pin(k, start + done);
+        if (!at) return at;
+        if (done == 0) now = *at;
+        if (*at != now + done) return fail(Errno::kEFAULT);
+        done += folio;
+    }
+    return now;
+}
+
+}  // namespace
+
+Errno map_user(Kernel& k, u32 slot, const Command& command, Reply& reply) {
+    const PhysAddr start{command.args[2]};
+    const u64 bytes = command.args[3];
+    const u64 page = geometry(k).page_size();
+    if (bytes == 0 || bytes % page != 0 || bytes > kTiB || !is_aligned(start, page)) return Errno::kEINVAL;
+    if (command.args[4] % page != 0) return Errno::kEINVAL;
+    // Without an IOMMU a bus address is a physical one: only an identity mapping can be had.
+    if (k.drivers.iommu == 0 && command.args[4] != start.value) return Errno::kEINVAL;
+    const auto at = pin_all(k, start, bytes);
+    if (!at) return at.error();
+    reply.values[0] = at->value;
+    const u64 bus = k.drivers.iommu != 0 ? command.args[4] : at->value;
+    const Status mapped = map_dma(k, {{*at, bytes}, bus, slot, 1});
+    return mapped ? Errno::kOk : mapped.error();
+}
+
+}  // namespace baton::drivers
