@@ -9,6 +9,26 @@
 namespace baton::scenarios {
 namespace {
 
+/// `expect_verdict = "panic"`, or `{ native = "image corrupted", guest = "exception" }` where they show it differently.
+void parse_verdict(Fields& fields, Outcome& outcome) {
+    const Value* value = fields.value("expect_verdict");
+    if (value == nullptr) return;
+    static const std::vector<std::string_view> kNames = names_of(kEndings);
+    outcome.place = fields.place("expect_verdict");
+    if (value->type != Value::Type::kTable) {
+        if (const auto chosen = as_choice(*value, "expect_verdict", {"verdict", kNames}, fields.sink()))
+            outcome.ending = kEndings[*chosen].ending;
+        return;
+    }
+    Fields each(*value, value->place, "expect_verdict", fields.sink());
+    static const std::vector<std::string_view> kTargetNames = names_of(kTargets);
+    each.allow_only(kTargetNames);
+    for (const TargetInfo& row : kTargets)
+        if (each.require(row.name))
+            if (const auto chosen = each.choice(row.name, {"verdict", kNames}))
+                (row.target == Target::kGuest ? outcome.guest_ending : outcome.ending) = kEndings[*chosen].ending;
+}
+
 Outcome parse_outcome(Fields& fields) {
     Outcome outcome;
     outcome.place = fields.place();
@@ -22,11 +42,7 @@ Outcome parse_outcome(Fields& fields) {
             if (row.name == kErrorNames[*chosen]) outcome.error = row.value;
         outcome.place = fields.place("expect_error");
     }
-    static const std::vector<std::string_view> kEndingNames = names_of(kEndings);
-    if (const auto chosen = fields.choice("expect_verdict", {"verdict", kEndingNames})) {
-        outcome.ending = kEndings[*chosen].ending;
-        outcome.place = fields.place("expect_verdict");
-    }
+    parse_verdict(fields, outcome);
     if (const auto panic = fields.text("expect_panic")) {
         if (outcome.ending && *outcome.ending != Ending::kPanic)
             fields.error("expect_panic", "a step cannot both panic and end otherwise", "drop one of the two");

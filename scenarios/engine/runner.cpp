@@ -112,7 +112,8 @@ bool Play::judge_fault(const Step& step, const sim::Fault& fault) {
     dead_ = true;
     const Ending ending = ending_of(fault.kind);
     const std::string text = fault_text(fault);
-    if (step.outcome.ending == ending && text.find(step.outcome.panic) != std::string::npos) {
+    const std::optional<Ending> wanted = step.outcome.ending_on(cell_.target);
+    if (wanted == ending && text.find(step.outcome.panic) != std::string::npos) {
         ended_as_expected_ = true;
         verified(fmt::format("step {} ({}) ends as {}", step.index + 1, step.name, text));
         return false;
@@ -120,8 +121,8 @@ bool Play::judge_fault(const Step& step, const sim::Fault& fault) {
     result_.ending = ending;
     if (sim::GuestRunner* guest = machine().guest(); guest != nullptr && guest->crash())
         result_.crash = guest->crash()->to_text();
-    finding(step.outcome.ending ? step.outcome.place : step.place, text,
-            step.outcome.ending ? fmt::format("expected {}", info(*step.outcome.ending).name) : "");
+    finding(wanted ? step.outcome.place : step.place, text,
+            wanted ? fmt::format("expected {}", info(*wanted).name) : "");
     return false;
 }
 
@@ -184,9 +185,9 @@ void Play::check_expected_end(const Step& step) {
     if (step.outcome.error)
         finding(step.outcome.place, fmt::format("{} succeeded", step.name),
                 fmt::format("expected {}", errno_name(*step.outcome.error)));
-    else if (step.outcome.ending)
+    else if (const auto wanted = step.outcome.ending_on(cell_.target))
         finding(step.outcome.place, fmt::format("{} went through", step.name),
-                fmt::format("expected {}", info(*step.outcome.ending).name));
+                fmt::format("expected {}", info(*wanted).name));
 }
 
 // What a scenario does at a point that nothing comes to, it does not do: without this it would pass all the same.

@@ -361,6 +361,8 @@ using Action = std::variant<Boot, Alloc, Vmalloc, Free, Fill, Preserve, Unpreser
 struct Outcome {
     std::optional<Errno> error;    // expect_error
     std::optional<Ending> ending;  // expect_verdict; expect_panic implies kPanic
+    std::optional<Ending> guest_ending;  // on guests, if it is another there (decisions D8, D11)
+    std::optional<Ending> ending_on(Target t) const { return t == Target::kGuest && guest_ending ? guest_ending : ending; }
     std::string panic;             // part of the panic's text; empty = any
     std::vector<sim::Race> races;  // expect_race: each must happen, no other may
     std::string census;            // part of what the page census finds wrong; empty = nothing may be
