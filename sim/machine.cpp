@@ -79,6 +79,8 @@ void Machine::begin_step() {
     actions_.clear();
     turns_.clear();
     turns_taken_ = 0;
+    late_turns_.clear();
+    if (std::exchange(counting_late_, false)) guest_->stop_after(std::nullopt);
     writes_.clear();
     replayed_writes_.clear();
     instant_.reset();
@@ -151,6 +153,7 @@ Outcome Machine::go(Pending what) {
 
 // Lets the monitor look at a kernel that stands still, and go on from breaks that are not the step's own.
 Stop Machine::attend(Stop stop) {
+    if (!late_turns_.empty()) stop = take_late_turns(stop);
     const auto standing = [](const Stop& s) { return s.kind == Stop::Kind::kBreak || s.kind == Stop::Kind::kFault; };
     while (monitor_ != nullptr && standing(stop)) {
         state_ = stop.kind == Stop::Kind::kBreak ? State::kBreak : State::kDead;
@@ -376,7 +379,7 @@ SiteAction Machine::at(Site site, u64 arg0, u64 arg1) {
         break_.reset();
         broke_ = true;
     }
-    return watched || broke_ ? SiteAction::kBreak : SiteAction::kGoOn;
+    return watched || broke_ || !late_turns_.empty() ? SiteAction::kBreak : SiteAction::kGoOn;
 }
 
 SiteAction Machine::charge(Work work, u64 amount) {

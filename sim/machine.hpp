@@ -83,6 +83,7 @@ struct DeviceTurn {
     u32 slot = 0;
     TurnKind kind = TurnKind::kBoth;
     u32 times = 1;
+    u64 after = 0;  // instructions of a guest behind the point; a native kernel has none: at the point
     bool operator==(const DeviceTurn&) const = default;
 };
 
@@ -268,7 +269,10 @@ private:
 
     // machine_devices.cpp
     void devices_at(Site site, u64 arg0, u64 arg1);
+    void take_turn(const DeviceTurn& turn);
+    Stop take_late_turns(Stop stop);
     void leave_kernel();
+    RangeSet metadata_handed_over();
     void arrive(const Arrival& arrival);
     void judge(const Arrival& arrival, PhysRange range);
     WriteEvent event_of(const Arrival& arrival, PhysRange range) const;
@@ -332,6 +336,8 @@ private:
     std::vector<Action> actions_;
     std::vector<DeviceTurn> turns_;
     u64 turns_taken_ = 0;
+    std::vector<DeviceTurn> late_turns_;  // whose point was passed, and whose instructions are to come
+    bool counting_late_ = false;          // for the first of them
     std::vector<RecordedWrite> writes_;
     std::vector<RecordedWrite> replayed_writes_;
     std::optional<Instant> instant_;  // kept only when the step has a break

@@ -8,6 +8,7 @@
 
 #include "model/kernel.hpp"
 #include "sim/boot/segment_names.hpp"
+#include "sim/guest/runner.hpp"
 #include "sim/machine.hpp"
 
 namespace baton::sim {
@@ -38,10 +39,37 @@ void Machine::devices_at(Site site, u64 arg0, u64 arg1) {
     watch_.at(site, arg0, arg1);
     for (std::size_t i = 0; i < turns_.size(); ++i) {
         if (turns_[i].at != position_) continue;
-        for (u32 n = 0; n < turns_[i].times; ++n)
-            if (bus_.turn(turns_[i].slot, turns_[i].kind, ledger_.now_ns())) ++turns_taken_;
+        // A monitor counts instructions itself, and a break of the step stands at the point.
+        if (turns_[i].after != 0 && guest_ != nullptr && monitor_ == nullptr && break_ != position_)
+            late_turns_.push_back(turns_[i]);
+        else
+            take_turn(turns_[i]);
     }
     bus_.advance(ledger_.now_ns());
+}
+
+void Machine::take_turn(const DeviceTurn& turn) {
+    for (u32 n = 0; n < turn.times; ++n)
+        if (bus_.turn(turn.slot, turn.kind, ledger_.now_ns())) ++turns_taken_;
+}
+
+// The CPU stands in a schedule point and goes on for so many instructions. One count at a time: of two turns at one
+// point, the second counts from where the first was taken.
+Stop Machine::take_late_turns(Stop stop) {
+    while (stop.kind == Stop::Kind::kBreak && !broke_) {
+        if (counting_late_ && guest_->stopped_after()) {
+            take_turn(late_turns_.front());
+            late_turns_.erase(late_turns_.begin());
+            counting_late_ = false;
+        }
+        if (!counting_late_) {
+            counting_late_ = !late_turns_.empty();
+            guest_->stop_after(counting_late_ ? std::optional(late_turns_.front().after) : std::nullopt);
+        }
+        stop = runner_->proceed();
+        if (late_turns_.empty() && !counting_late_) break;
+    }
+    return stop;
 }
 
 void Machine::relax() {
@@ -51,6 +79,25 @@ void Machine::relax() {
     } catch (...) {
         failure_ = std::current_exception();
     }
+}
+
+// Every frame that the next kernel will read to find the handover.
+RangeSet Machine::metadata_handed_over() {
+    RangeSet out;
+    const Kernel* k = kernel();
+    if (k == nullptr || k->kexec.image.kho_fdt.value == 0) return out;
+    const Geometry& g = geometry();
+    const BootHandover boot{.fdt = k->kexec.image.kho_fdt,
+                            .fdt_size = g.page_size(),
+                            .scratch = k->kho.scratch,
+                            .scratch_bytes = k->kho.scratch_count * sizeof(kho::ScratchArea)};
+    const Handover seen = read_handover(boot, g, k->rules(), reader());
+    const auto add = [&out](const HandoverPiece& p) { out.add({p.phys, p.bytes.size()}); };
+    add(seen.root_fdt);
+    add(seen.scratch_array);
+    for (const auto* list : {&seen.sub_fdts, &seen.tracker})
+        for (const HandoverPiece& p : *list) add(p);
+    return out;
 }
 
 // The last line of a kernel: its image is described in its memory for the last time.
@@ -68,7 +115,7 @@ void Machine::leave_kernel() {
             segments.push_back({{image.segments[i].mem, image.segments[i].memsz}, role});
         }
     }
-    watch_.jump(std::move(segments), isa == Isa::kX86_64, geometry().page_size());
+    watch_.jump(std::move(segments), metadata_handed_over(), isa == Isa::kX86_64, geometry().page_size());
     dma_.jump(ownership_);
     bus_.count_hop();
 }

@@ -161,6 +161,7 @@ void Machine::put_replay(ByteWriter& to) const {
         to.put(t.slot);
         to.put(static_cast<u32>(t.kind));
         to.put(t.times);
+        to.put(t.after);
     }
 }
 
@@ -180,6 +181,7 @@ void Machine::get_replay(ByteReader& from) {
         t.slot = from.get<u32>();
         const u32 kind = from.get<u32>();
         t.times = from.get<u32>();
+        t.after = from.get<u64>();
         if (t.slot >= bus_.size() || kind >= static_cast<u32>(TurnKind::kCount)) from.fail("gives a turn to no device");
         t.kind = static_cast<TurnKind>(kind);
         turns_.push_back(t);

@@ -20,7 +20,8 @@ constexpr StepKey kCommonKeys[] = {
     {"expect_panic", "text", "the kernel must panic, with a message that contains this"},
     {"expect_census", "text", "the page census after the step must find something wrong, and say this"},
     {"turn", "tables",
-     "`[[step.turn]]`: `site`, `device`, `do` (\"post\", \"deliver\", \"both\") and `times`: a device moves there"},
+     "`[[step.turn]]`: `site`, `device`, `do` (\"post\", \"deliver\", \"both\"), `times`, `after` "
+     "(instructions of a guest): a device moves there"},
     {"expect_race", "race", "forbidden writes of devices must be this race, or each of these (`baton list --races`)"},
     {"expect_error", "errno", "the command must fail with this, e.g. \"EADDRNOTAVAIL\""},
     {"fail_alloc", "site",
