@@ -156,7 +156,6 @@ bool Bus::deliver(u32 slot) {
 }
 
 void Bus::advance(u64 now_ns) {
-    now_ns_ = now_ns;
     for (u64 turns = 0; turns < kTurnsPerAdvance; ++turns) {
         u64 first = Device::kNever;
         u32 who = 0;
@@ -176,10 +175,12 @@ void Bus::advance(u64 now_ns) {
                 arrives = false;
             }
         }
-        if (first > now_ns) return;
+        if (first > now_ns) break;
+        now_ns_ = std::max(now_ns_, first);  // what it sends, it sends then
         // A device that can do nothing now, though its time has come, is asked again at the next schedule point.
-        if (arrives ? !deliver(who) : !act(who)) return;
+        if (arrives ? !deliver(who) : !act(who)) break;
     }
+    now_ns_ = now_ns;
 }
 
 bool Bus::turn(u32 slot, TurnKind kind, u64 now_ns) {
