@@ -41,6 +41,7 @@ namespace baton::sim {
 
 class GuestRunner;
 class Monitor;
+class Observer;
 
 struct MachineConfig {
     GeometryId geometry = GeometryId::kX86_64;
@@ -117,6 +118,8 @@ public:
     void set_migration_listener(std::function<void(PhysAddr from, PhysAddr to)> f) { migrated_ = std::move(f); }
     /// Null: none. It must outlive the machine, or be taken away before.
     void set_monitor(Monitor* monitor) { monitor_ = monitor; }
+    /// Null: none; likewise.
+    void set_observer(Observer* observer) { observer_ = observer; }
 
     bool waiting() const { return state_ == State::kWaiting; }
     bool at_break() const { return state_ == State::kBreak; }
@@ -235,6 +238,7 @@ private:
     std::unique_ptr<KernelRunner> runner_;
     GuestRunner* guest_ = nullptr;  // the same object, if it is one
     Monitor* monitor_ = nullptr;
+    Observer* observer_ = nullptr;
     std::function<void(PhysAddr, PhysAddr)> migrated_;
 
     State state_ = State::kOff;
