@@ -44,6 +44,7 @@ u64 TimelineRecorder::stamp(u64 now_ns) {
 }
 
 void TimelineRecorder::attach(const OwnershipMap& ownership, const Ledger& ledger, u64 ram_bytes) {
+    ownership_ = nullptr;  // of the machine before, which may be gone
     close_phase(last_ns_);
     close_kernel(last_ns_);
     ownership_ = &ownership;
@@ -95,8 +96,9 @@ void TimelineRecorder::open(Phase phase, u64 time_ns) {
     const PhaseInfo& p = info(phase);
     TimelineEvent& e = emit(Kind::kBegin, kCpu, time_ns, fmt::format("{} {}", p.code, p.name));
     // Work before a jump is for the hop to come; hop 0 is the cold boot.
-    e.numbers = {{"hop", phase < Phase::kRelocation ? jumps_ + 1 : jumps_}};
-    e.words = {{"service", p.dark ? "dark" : "runs"}};
+    const u64 hop = phase < Phase::kRelocation ? jumps_ + 1 : jumps_;
+    e.numbers = {{"hop", hop}};
+    if (hop != 0) e.words = {{"service", p.dark ? "dark" : "runs"}};
     phase_open_ = true;
     sample(time_ns, true);
 }

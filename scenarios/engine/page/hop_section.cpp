@@ -32,9 +32,11 @@ std::string blackout(const std::vector<PhaseWork>& phases) {
         const PhaseInfo& phase = info(p.phase);
         if (!phase.dark || p.time_ns == 0) continue;
         const u64 promille = static_cast<u64>(static_cast<unsigned __int128>(p.time_ns) * 1000 / whole);
+        const std::string label = promille >= 110  ? fmt::format("{} {}", phase.code, escaped(phase.name))
+                                  : promille >= 40 ? std::string(phase.code)
+                                                   : "";
         out += fmt::format("<i class=\"{}\" style=\"flex:{} 1 0\" title=\"{} {}: {}\">{}</i>", worker(p.phase),
-                           std::max<u64>(promille, 1), phase.code, escaped(phase.name), time_text(p.time_ns),
-                           promille < 40 ? std::string_view() : phase.code);
+                           std::max<u64>(promille, 1), phase.code, escaped(phase.name), time_text(p.time_ns), label);
     }
     return out +
            "</div>\n<div class=\"key\"><span><i class=\"old\"></i>old kernel</span><span><i class=\"machine\"></i>"

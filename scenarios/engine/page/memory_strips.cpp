@@ -28,7 +28,14 @@ inline constexpr double kGap = 4;
 inline constexpr double kSliver = 1.6;         // what is narrower is drawn this wide
 inline constexpr std::size_t kDrawnMax = 400;  // of the lane of everything
 
+inline constexpr std::size_t kCloseUpsMax = 4;
+
 using Owners = std::vector<Owner>;
+
+/// Shown when the pointer rests on a box.
+std::string title(std::string_view what, PhysRange r) {
+    return fmt::format("{}\n{}..{}, {}", what, hex(r.start), hex({r.end().value - 1}), size_text(r.size));
+}
 
 class Strips {
 public:
@@ -64,9 +71,6 @@ private:
         scale_.each(r, [&](double x0, double x1) {
             svg_.rect(x0, y_, std::max(x1 - x0, narrowest), kLane, {.fill = fill}, title);
         });
-    }
-    static std::string title(std::string_view what, PhysRange r) {
-        return fmt::format("{}\n{}..{}, {}", what, hex(r.start), hex(r.end() - 1), size_text(r.size));
     }
 
     void everything(const std::vector<OwnedRun>& runs) {
@@ -131,6 +135,93 @@ private:
     double y_ = 0;
 };
 
+/// What a handover is about, so what is worth a closer look.
+bool telling(Owner o) {
+    return o == Owner::kPreserved || o == Owner::kHandoverMetadata || o == Owner::kImageSource ||
+           o == Owner::kImageList || o == Owner::kControl || o == Owner::kKernelImage;
+}
+
+/// Where something telling is, before or after: the fullest places, with a little around them.
+std::vector<PhysRange> places(const Hop& hop) {
+    std::vector<PhysRange> things;
+    for (const auto* runs : {&hop.before, &hop.after})
+        for (const OwnedRun& run : *runs)
+            if (telling(run.owner)) things.push_back(run.range);
+    std::ranges::sort(things, {}, &PhysRange::start);
+    if (things.empty()) return {};
+    const u64 near = std::max<u64>((things.back().end() - things.front().start) / 64, 16 * kFrameSize);
+    struct Place {
+        PhysRange range;
+        u64 things = 0;
+    };
+    std::vector<Place> found;
+    for (const PhysRange& r : things) {
+        const bool close = !found.empty() && r.start < found.back().range.end() + near;
+        if (!close) found.push_back({r, 0});
+        PhysRange& range = found.back().range;
+        range.size = std::max(r.end(), range.end()) - range.start;
+        ++found.back().things;
+    }
+    std::ranges::stable_sort(found, std::ranges::greater(), &Place::things);
+    if (found.size() > kCloseUpsMax) found.resize(kCloseUpsMax);
+    std::ranges::sort(found, {}, [](const Place& p) { return p.range.start; });
+    std::vector<PhysRange> out;
+    for (const Place& p : found) {
+        const u64 margin = std::max(p.range.size / 32, kFrameSize) / kFrameSize * kFrameSize;
+        const u64 start = p.range.start.value - std::min(p.range.start.value, margin);
+        out.push_back({{start}, p.range.end().value + margin - start});
+    }
+    return out;
+}
+
+/// Each place before and after, to a scale of its own.
+class CloseUps {
+public:
+    explicit CloseUps(const Hop& hop) : hop_(hop) {}
+
+    std::string run(const std::vector<PhysRange>& places) {
+        for (const PhysRange& place : places) {
+            svg_.text(kLeft, y_ + 12, fmt::format("{:#x}..{:#x}", place.start.value, place.end().value - 1),
+                      {.size = 11, .fill = "var(--ink)", .mono = true});
+            svg_.text(kWidth - 2, y_ + 12, size_text(place.size), {.size = 11, .anchor = "end", .fill = "var(--soft)"});
+            y_ += 18;
+            lane("at the jump", hop_.before, place);
+            lane("after", hop_.after, place);
+            y_ += 10;
+        }
+        return svg_.element(y_, "close-ups of memory before and after");
+    }
+
+private:
+    void lane(std::string_view lane_name, const std::vector<OwnedRun>& runs, PhysRange place) {
+        svg_.text(kLeft - 10, y_ + kLane / 2 + 4, lane_name, {.size = 11, .anchor = "end", .fill = "var(--soft)"});
+        svg_.rect(kLeft, y_, kWidth - 2 - kLeft, kLane, {.fill = owner_fill(Owner::kNobody)});
+        std::vector<OwnedRun> inside;
+        for (const OwnedRun& run : runs)
+            if (run.range.start < place.end() && place.start < run.range.end()) inside.push_back(run);
+        const sim::Scale scale({place}, kLeft, kWidth - 2);
+        for (const OwnedRun& run : sim::coarse_runs(std::move(inside), kDrawnMax))
+            scale.each(run.range, [&](double x0, double x1) {
+                svg_.rect(x0, y_, std::max(x1 - x0, 0.5), kLane, {.fill = owner_fill(run.owner)},
+                          title(name(run.owner), run.range));
+            });
+        y_ += kLane + kGap;
+    }
+
+    const Hop& hop_;
+    sim::SvgCanvas svg_{kWidth};
+    double y_ = 0;
+};
+
+std::string close_ups(const Hop& hop) {
+    const std::vector<PhysRange> found = places(hop);
+    if (found.empty()) return {};
+    return fmt::format(
+        "<details class=\"more\" open><summary>closer: where something is</summary>\n<div "
+        "class=\"wide\">{}</div></details>\n",
+        CloseUps(hop).run(found));
+}
+
 using Bytes = std::array<u64, static_cast<u32>(Owner::kCount)>;
 
 Bytes bytes_by_owner(const std::vector<OwnedRun>& runs) {
@@ -157,7 +248,7 @@ std::string key(const Hop& h) {
 
 std::string memory_strips(const RunResult& r, const Hop& hop) {
     if (r.ram.empty() || (hop.before.empty() && hop.after.empty())) return {};
-    return Strips(r.ram, hop).run() + key(hop);
+    return "<div class=\"wide\">" + Strips(r.ram, hop).run() + "</div>\n" + key(hop) + close_ups(hop);
 }
 
 }  // namespace baton::scenarios::page

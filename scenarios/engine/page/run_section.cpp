@@ -21,6 +21,7 @@ std::string folded(std::string_view summary, std::string_view body) {
 
 /// The scenario's own lines around a place, with their numbers.
 std::string source_around(std::string_view source, u32 wanted) {
+    if (wanted == 0) return {};  // no place in the file
     std::string out;
     u32 number = 0;
     while (!source.empty()) {
@@ -77,7 +78,7 @@ std::string hashes(const RunResult& r) {
     for (const auto& [name, value] : {std::pair("state", r.state_hash), std::pair("handover", r.handover_hash),
                                       std::pair("sequence", r.sequence_hash)})
         if (!value.empty()) out += fmt::format("{} <span class=\"m\">{}</span> ", name, escaped(value));
-    return out.empty() ? out : "<p class=\"soft\">" + out + "</p>\n";
+    return out.empty() ? out : "<p class=\"soft hashes\">" + out + "</p>\n";
 }
 
 }  // namespace

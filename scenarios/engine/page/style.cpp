@@ -52,10 +52,11 @@ pre .warn{color:var(--wait)}pre .error{color:var(--bad)}pre .past{color:var(--so
 .stack i:last-child{border:0}
 .bar{display:block;height:10px;min-width:2px;border-radius:2px;margin-top:6px}
 .old{background:var(--old)}.machine{background:var(--code-phase)}.new{background:var(--new)}
-.phases td:nth-child(2){width:34%}
+.phases td:nth-child(2){width:32%}.phases td:first-child{white-space:nowrap}.phases td:last-child{font-size:13px}
 .key{display:flex;gap:6px 20px;flex-wrap:wrap;font-size:13px;color:var(--soft);margin:6px 0}
 .key i{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:6px;vertical-align:-1px}
-svg{display:block;width:100%;height:auto;margin-top:8px;font-family:inherit}svg .m{font-size:inherit}
+svg{display:block;width:100%;min-width:680px;height:auto;margin-top:8px;font-family:inherit}svg .m{font-size:10px}
+details.more>svg{margin-bottom:4px}.hashes{margin-top:20px;font-size:13px}
 ul{margin:8px 0;padding-left:20px}li{margin:2px 0}
 #filter{font:inherit;padding:5px 10px;border:1px solid var(--line);border-radius:6px;background:var(--card);color:var(--ink);width:260px;max-width:100%}
 footer{color:var(--soft);font-size:13px;margin-top:32px}
