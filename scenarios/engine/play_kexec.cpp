@@ -349,7 +349,7 @@ void Play::play(const step::Load& a) {
                                                            machine_->geometry().name, geometry_of(cell_.arch).name)};
         regions_ = regions_from_bytes(loaded.file.component("regions").rest());
         set_run_state(loaded.file.component("run").rest());
-        hop_from_ = machine_->ledger().snapshot();
+        hop_from_ = jumped_ = machine_->ledger().snapshot();  // what was before is not told
         if (options_.timeline != nullptr) {
             options_.timeline->running_kernel(scenario_.kernels[running_].name);
             options_.timeline->next_kernel(scenario_.kernels[loaded_.value_or(running_)].name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What a run leaves for pictures: how long each step and each phase of a hop took, and whose memory was whose.
 #include <algorithm>
+#include <utility>
 
 #include "scenarios/engine/play.hpp"
 #include "sim/ownership/coarse_runs.hpp"
@@ -59,15 +60,14 @@ void Play::begin_hop() {
 }
 
 void Play::end_hop() {
-    if (!jumped_ || !machine_ || result_.hops.empty()) return;
+    const auto jumped = std::exchange(jumped_, std::nullopt);
+    if (!std::exchange(hop_reported_, false) || !jumped || !machine_) return;
     sim::Ledger before(sim::generic_profile());
-    before.restore(*jumped_);
-    jumped_.reset();
-    if (!hop_reported_) return;
-    hop_reported_ = false;
+    before.restore(*jumped);
     std::vector<PhaseWork>& phases = result_.hops.back().phases;
-    for (PhaseWork& w : phases_between(before, machine().ledger(), static_cast<u32>(Phase::kRelocation), kPhaseCount))
-        phases.push_back(std::move(w));
+    for (const PhaseWork& w :
+         phases_between(before, machine().ledger(), static_cast<u32>(Phase::kRelocation), kPhaseCount))
+        phases.push_back(w);
 }
 
 }  // namespace baton::scenarios

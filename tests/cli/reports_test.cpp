@@ -2,6 +2,7 @@
 // `baton run --html FILE --timeline FILE`: the files are there whole, the same every time, or it is said why not.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -84,6 +85,28 @@ TEST_CASE("run --html --timeline: what cannot be written is found before anythin
     const Said json = run_baton(fmt::format("run {} --json --html {}", file, folder.path()));
     CHECK(json.exit == 3);
     CHECK(nlohmann::json::parse(json.out).at("error").at("file") == folder.path());
+}
+
+TEST_CASE("run --html --timeline: a machine that takes the place of another, in the middle of its jump") {
+    const TemporaryFolder folder;
+    std::string text = kScenario;
+    text.replace(text.find("{ do = 'exec' }"), std::string::npos,
+                 fmt::format("{{ do = 'exec', break = 'relocate.page#20' }},\n{{ do = 'save', file = '{0}' }},\n"
+                             "{{ do = 'continue' }},\n{{ do = 'load', file = '{0}' }},\n{{ do = 'continue' }},\n"
+                             "{{ do = 'expect', kho_boot = true }},\n]\n",
+                             folder.path("m.sav")));
+    const Said said = run_baton(fmt::format("run {} --html {} --timeline {}", folder.write("t.toml", text),
+                                            folder.path("a.html"), folder.path("a.json")));
+    CAPTURE(said.out, said.err);
+    CHECK(said.exit == 0);
+    const auto trace = nlohmann::json::parse(folder.read("a.json"));
+    CHECK(baton::tests::faults_of_trace(trace) == std::vector<std::string>{});
+    // Of both machines the end of the copying, and the second machine's kernel.
+    const auto names = baton::tests::trace_names(trace, "i");
+    CHECK(std::ranges::count(names, "relocate.done") == 4);
+    const std::string page = folder.read("a.html");
+    CHECK(baton::tests::MarkupCheck(page).faults() == std::vector<std::string>{});
+    CHECK(page.find("Hop 2: a → a") != std::string::npos);
 }
 
 TEST_CASE("run --html --timeline: bad input leaves no report") {
