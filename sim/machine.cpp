@@ -13,9 +13,11 @@
 #include "model/port.hpp"
 #include "sim/boot/captured.hpp"
 #include "sim/boot/loader.hpp"
+#include "sim/events/log_format.hpp"
 #include "sim/guest/runner.hpp"
 #include "sim/monitor.hpp"
 #include "sim/native/runner.hpp"
+#include "sim/observer.hpp"
 #include "sim/source_files.hpp"
 #include "sim/time/profile.hpp"
 
@@ -125,7 +127,9 @@ Outcome Machine::command(Op op, std::initializer_list<u64> args, std::string_vie
 
 Outcome Machine::observe(Op op, std::initializer_list<u64> args, std::string_view text) {
     const Ledger::State before = ledger_.snapshot();
+    Observer* const observer = std::exchange(observer_, nullptr);
     const Outcome out = command(op, args, text);
+    observer_ = observer;
     ledger_.restore(before);
     return out;
 }
@@ -358,6 +362,7 @@ SiteAction Machine::at(Site site, u64 arg0, u64 arg1) {
     position_ = {site, n};
     ledger_.at(site);
     events_.site(site, ledger_.now_ns(), arg0, arg1);
+    if (observer_ != nullptr) observer_->site(site, n, arg0, arg1, ledger_.now_ns());
     // An exception cannot cross the kernel's stack: it waits on the machine's side of the switch.
     try {
         if (site == Site::kKernelEntry) enter_kernel({arg0}, arg1);
@@ -391,14 +396,18 @@ void Machine::own(PhysRange range, Owner from, Owner to) {
     ownership_.set(range, to);
     if (!bus_.empty()) watch_.take(range, to, ledger_.phase());
     events_.own(range, from, to, ledger_.now_ns());
+    if (observer_ != nullptr) observer_->owned(range, from, to, ledger_.now_ns());
 }
 
 void Machine::log(LogLevel level, Log id, const u64 (&args)[4]) {
     events_.log(level, id, {args[0], args[1], args[2], args[3]}, ledger_.now_ns());
+    if (observer_ != nullptr) observer_->log(level, format_log(id, args), ledger_.now_ns());
 }
 
 void Machine::warn(u32 file, u32 line) {
-    events_.note(LogLevel::kWarn, fmt::format("WARNING at {}:{}", source_file(file), line), ledger_.now_ns());
+    const std::string text = fmt::format("WARNING at {}:{}", source_file(file), line);
+    events_.note(LogLevel::kWarn, text, ledger_.now_ns());
+    if (observer_ != nullptr) observer_->log(LogLevel::kWarn, text, ledger_.now_ns());
 }
 
 u64 Machine::now() { return ledger_.now_ns(); }

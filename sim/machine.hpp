@@ -45,6 +45,7 @@ namespace baton::sim {
 
 class GuestRunner;
 class Monitor;
+class Observer;
 
 struct MachineConfig {
     GeometryId geometry = GeometryId::kX86_64;
@@ -162,6 +163,8 @@ public:
     void set_migration_listener(std::function<void(PhysAddr from, PhysAddr to)> f) { migrated_ = std::move(f); }
     /// Null: none. It must outlive the machine, or be taken away before.
     void set_monitor(Monitor* monitor) { monitor_ = monitor; }
+    /// Null: none; likewise.
+    void set_observer(Observer* observer);
 
     bool waiting() const { return state_ == State::kWaiting; }
     bool at_break() const { return state_ == State::kBreak; }
@@ -274,7 +277,9 @@ private:
     void leave_kernel();
     RangeSet metadata_handed_over();
     void arrive(const Arrival& arrival);
-    void judge(const Arrival& arrival, PhysRange range);
+    /// Whether the write is forbidden.
+    bool judge(const Arrival& arrival, PhysRange range);
+    void tell(const Arrival& arrival, PhysRange range, bool in_memory, Owner owner, bool forbidden);
     WriteEvent event_of(const Arrival& arrival, PhysRange range) const;
     void save_devices(ByteWriter& to) const;
     void load_devices(ByteReader& from);
@@ -309,6 +314,7 @@ private:
     std::unique_ptr<KernelRunner> runner_;
     GuestRunner* guest_ = nullptr;  // the same object, if it is one
     Monitor* monitor_ = nullptr;
+    Observer* observer_ = nullptr;
     std::function<void(PhysAddr, PhysAddr)> migrated_;
 
     State state_ = State::kOff;

@@ -10,6 +10,7 @@
 #include "sim/boot/segment_names.hpp"
 #include "sim/guest/runner.hpp"
 #include "sim/machine.hpp"
+#include "sim/observer.hpp"
 
 namespace baton::sim {
 namespace {
@@ -136,10 +137,47 @@ bool Machine::may_be_written_by_device(u64 frame) const {
 void Machine::arrive(const Arrival& a) {
     const PhysRange range{a.translated.phys, a.write.bytes.size()};
     // What the IOMMU refuses, and what no memory answers to, changes nothing.
-    if (!a.translated.passes || memory_.bytes(range) == nullptr) return;
-    judge(a, range);
-    if (!memory_.write(range.start, a.write.bytes)) return;
+    const bool in_memory = a.translated.passes && memory_.bytes(range) != nullptr;
+    const Owner owner = ownership_.at(range.start);
+    const bool forbidden = in_memory && judge(a, range);
+    if (observer_ != nullptr) tell(a, range, in_memory, owner, forbidden);
+    if (!in_memory || !memory_.write(range.start, a.write.bytes)) return;
     runner_->notify_host_write(range);
+}
+
+void Machine::set_observer(Observer* observer) {
+    observer_ = observer;
+    if (observer == nullptr) return bus_.set_posted(nullptr);
+    bus_.set_posted([this](const PostedWrite& w) {
+        if (observer_ == nullptr) return;
+        observer_->dma({.time_ns = ledger_.now_ns(),
+                        .id = w.id,
+                        .device = w.slot,
+                        .device_name = bus_.config(w.slot).name,
+                        .kind = DmaEvent::Kind::kPosted,
+                        .target = {{w.bus}, w.bytes.size()}});
+    });
+}
+
+void Machine::tell(const Arrival& a, PhysRange range, bool in_memory, Owner owner, bool forbidden) {
+    observer_->dma({.time_ns = ledger_.now_ns(),
+                    .id = a.write.id,
+                    .device = a.write.slot,
+                    .device_name = bus_.config(a.write.slot).name,
+                    .kind = in_memory             ? DmaEvent::Kind::kDelivered
+                            : a.translated.passes ? DmaEvent::Kind::kDropped
+                                                  : DmaEvent::Kind::kBlocked,
+                    .target = range,
+                    .owner = owner,
+                    .forbidden = forbidden});
+    if (!forbidden) return;
+    const auto is_it = [&](const ForbiddenWrite& w) { return w.write == a.write.id; };
+    const auto first = std::ranges::find_if(forbidden_, is_it);
+    if (first == forbidden_.end()) return;  // one more of a kind that was told
+    observer_->race({.time_ns = ledger_.now_ns(),
+                     .dma_id = a.write.id,
+                     .id = first->race() ? std::string(info(*first->race()).id) : "",
+                     .text = story(*first)});
 }
 
 WriteEvent Machine::event_of(const Arrival& a, PhysRange range) const {
@@ -166,19 +204,19 @@ WriteEvent Machine::event_of(const Arrival& a, PhysRange range) const {
 }
 
 // By right: mapped for this device, in memory that can be mapped, and nothing else by now.
-void Machine::judge(const Arrival& a, PhysRange range) {
+bool Machine::judge(const Arrival& a, PhysRange range) {
     const WriteEvent event = event_of(a, range);
     const bool can_be_mapped =
         event.owner == Owner::kDma || event.owner == Owner::kUser || event.owner == Owner::kPreserved;
     if (event.mapped && can_be_mapped && event.target == WriteTarget::kPlain) {
         std::map<u64, u64>& log = device_logs_[a.write.slot];
-        if (event.kind != device::Kind::kAssigned) return;
+        if (event.kind != device::Kind::kAssigned) return false;
         for (u64 i = 0; i + 8 <= a.write.bytes.size() && log.size() < kLogWordsMax; i += 8) {
             u64 word;
             std::memcpy(&word, a.write.bytes.data() + i, sizeof(word));
             log[range.start.value + i] = word;
         }
-        return;
+        return false;
     }
     ForbiddenWrite w{.slot = a.write.slot,
                      .target = race_by_target(event),
@@ -194,9 +232,10 @@ void Machine::judge(const Arrival& a, PhysRange range) {
     for (ForbiddenWrite& known : forbidden_)
         if (known.same_kind(w)) {
             ++known.count;
-            return;
+            return true;
         }
     if (forbidden_.size() < kForbiddenKindsMax) forbidden_.push_back(w);
+    return true;
 }
 
 std::string Machine::story(const ForbiddenWrite& w) const {

@@ -262,7 +262,7 @@ void Play::collect_log() {
     for (; log_seen_ < lines.size(); ++log_seen_) {
         const sim::Event& line = lines[log_seen_];
         result_.log.push_back({step_->index, scenario_.kernels[running_].name, std::string(level_name(line.level)),
-                               machine().events().text(line)});
+                               machine().events().text(line), line.time_ns});
     }
 }
 
@@ -271,13 +271,8 @@ void Play::collect_phases() {
     // Handovers are what is measured: the cold boot before the first is not one of them.
     sim::Ledger before(sim::generic_profile());
     if (powered_on_ && !result_.hops.empty()) before.restore(*powered_on_);
-    for (const PhaseInfo& p : kPhases) {
-        PhaseWork w{.phase = p.phase, .work = {}, .time_ns = ledger.phase_ns(p.phase) - before.phase_ns(p.phase)};
-        for (const WorkInfo& unit : kWorks)
-            w.work[static_cast<u32>(unit.work)] = ledger.work(p.phase, unit.work) - before.work(p.phase, unit.work);
-        if (w.time_ns != 0 || std::any_of(w.work.begin(), w.work.end(), [](u64 n) { return n != 0; }))
-            result_.phases.push_back(w);
-    }
+    result_.phases = phases_between(before, ledger, 0, kPhaseCount);
+    end_hop();
 }
 
 void Play::play_step(const Step& step) {
@@ -304,6 +299,7 @@ void Play::play_step(const Step& step) {
         schedule_pokes(step);
         schedule_turns(step);
     }
+    const StepMark mark = begin_report(step);
     arm(step);
     std::visit([this](const auto& action) { play(action); }, step.action);
     disarm(step);
@@ -312,6 +308,7 @@ void Play::play_step(const Step& step) {
     check_races(expecting(step));
     check_census(expecting(step));
     if (machine_) collect_log();
+    end_report(mark);
     if (machine_ && options_.on_step_end) options_.on_step_end(step.index, *machine_);
 }
 
@@ -343,6 +340,7 @@ RunResult Play::run() {
     }
     if (machine_) {
         collect_phases();
+        result_.ram = machine_->map().ram;
         result_.state_hash = machine_->state_hash().hex();
         result_.sequence_hash = machine_->events().site_digest().hex();
         if (machine_->handover()) result_.handover_hash = machine_->handover()->hash;
