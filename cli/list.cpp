@@ -17,6 +17,7 @@
 #include "scenarios/engine/engine.hpp"
 #include "scenarios/engine/parse.hpp"
 #include "scenarios/engine/steps.hpp"
+#include "sim/ownership/transitions.hpp"
 
 namespace baton::cli {
 namespace {
@@ -94,6 +95,28 @@ Lines allocs() { return named(kAllocSites); }
 Lines places() { return named(scenarios::kPlaces); }
 Lines verdicts() { return named(scenarios::kEndings); }
 
+/// "P0-P5, P10"
+std::string phases_text(sim::PhaseSet set) {
+    std::string text;
+    for (u32 first = 0; first < kPhaseCount; ++first) {
+        if ((set >> first & 1) == 0) continue;
+        u32 last = first;
+        while (last + 1 < kPhaseCount && (set >> (last + 1) & 1) != 0) ++last;
+        text += fmt::format("{}{}", text.empty() ? "" : ", ", kPhases[first].code);
+        if (last != first) text += fmt::format("-{}", kPhases[last].code);
+        first = last;
+    }
+    return text;
+}
+
+Lines owners() {
+    Lines lines;
+    for (const sim::Transition& t : sim::kTransitions)
+        lines.push_back(
+            {fmt::format("{} -> {}", name(t.from), name(t.to)), fmt::format("{} ({})", t.when, phases_text(t.phases))});
+    return lines;
+}
+
 struct Topic {
     std::string_view name;
     std::string_view meaning;
@@ -105,6 +128,7 @@ constexpr Topic kTopics[] = {
     {"generations", "kernel generations", generations},
     {"sites", "schedule points (`baton points` adds their phase)", sites},
     {"allocs", "places in a kernel that ask for memory: fail_alloc", allocs},
+    {"owners", "changes of owner that memory can go through, and in which phases", owners},
     {"places", "places that a poke can name", places},
     {"verdicts", "how a kernel can end: expect_verdict", verdicts},
     {"errors", "errno names: expect_error", errors},

@@ -21,14 +21,15 @@ enum class Owner : u8 {
     kImageList,
     kControl,
     kPreserved,
+    kHandedOver,  // preserved by the kernel before, and not restored yet
     kHandoverMetadata,
     kMmio,
     kCount,
 };
 
 inline constexpr std::string_view kOwnerNames[] = {
-    "nobody",  "free",         "firmware",   "kernel",       "kernel image", "page tables",       "user",
-    "scratch", "image source", "image list", "control page", "preserved",    "handover metadata", "mmio",
+    "nobody",       "free",       "firmware",     "kernel",    "kernel image", "page tables",       "user", "scratch",
+    "image source", "image list", "control page", "preserved", "handed over",  "handover metadata", "mmio",
 };
 static_assert(sizeof(kOwnerNames) / sizeof(kOwnerNames[0]) == static_cast<u32>(Owner::kCount));
 constexpr std::string_view name(Owner o) { return kOwnerNames[static_cast<u32>(o)]; }

@@ -167,6 +167,7 @@ Outcome Machine::settle(Stop stop) {
         parked_ = false;
         if (const Kernel* k = kernel(); k != nullptr) sender_generation_ = k->config.generation;
         pending_ = Pending::kTransfer;
+        compare_jump();
         remember_instant();
         stop = attend(runner_->transfer(jump_));
     }
@@ -202,10 +203,7 @@ void Machine::enter_kernel(PhysAddr image, u64 argument) {
     const auto boot = read_boot_handover(g.isa, {argument}, reader());
     kernel_ = image + kKernelOffset;
     initrd_ = boot ? boot->initrd : PhysRange{};
-    // What the kernel before had free, this one has yet to find.
-    for (const OwnedRun& run : ownership_.runs())
-        if (run.owner == Owner::kFree) ownership_.set(run.range, Owner::kNobody);
-    if (sender_generation_ == 0) return;  // a cold boot: nobody handed anything over
+    if (sender_generation_ == 0) return change_kernel(nullptr);  // a cold boot: nobody handed anything over
     SeenHandover seen;
     seen.sender = static_cast<Generation>(sender_generation_);
     seen.image = image;
@@ -215,6 +213,7 @@ void Machine::enter_kernel(PhysAddr image, u64 argument) {
         seen.handover = read_handover(*boot, g, rules_for(static_cast<Generation>(sender_generation_)), reader());
         seen.hash = handover_hash(seen.boot, seen.handover, g, touched());
     }
+    change_kernel(&seen);
     handover_ = std::move(seen);
 }
 
@@ -287,6 +286,7 @@ Machine::Moment Machine::moment() {
     m.ledger_ = ledger_.snapshot();
     m.events_ = events_.snapshot();
     m.ownership_ = ownership_.snapshot();
+    m.claims_ = claims_.snapshot();
     m.cpu_ = runner_->save_cpu();
     m.jump_ = jump_;
     m.kernel_ = kernel_;
@@ -309,6 +309,7 @@ void Machine::restore(const Moment& m) {
     ledger_.restore(m.ledger_);
     events_.restore(m.events_);
     ownership_.restore(m.ownership_);
+    claims_.restore(m.claims_);
     jump_ = m.jump_;
     kernel_ = m.kernel_;
     root_ = m.root_;
@@ -361,11 +362,6 @@ SiteAction Machine::at(Site site, u64 arg0, u64 arg1) {
 SiteAction Machine::charge(Work work, u64 amount) {
     ledger_.charge(work, amount);
     return spend() ? SiteAction::kGoOn : SiteAction::kHang;
-}
-
-void Machine::own(PhysRange range, Owner from, Owner to) {
-    ownership_.set(range, to);
-    events_.own(range, from, to, ledger_.now_ns());
 }
 
 // No device sits on the bus yet: every register is a hole.

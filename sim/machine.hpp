@@ -28,6 +28,7 @@
 #include "sim/memory/snapshot.hpp"
 #include "sim/memory/state_hash.hpp"
 #include "sim/memory_map.hpp"
+#include "sim/ownership/claims.hpp"
 #include "sim/ownership/ownership_map.hpp"
 #include "sim/random.hpp"
 #include "sim/services.hpp"
@@ -137,6 +138,8 @@ public:
     /// The running kernel's object in RAM; null when none runs.
     const Kernel* kernel() const;
     const OwnershipMap& ownership() const { return ownership_; }
+    /// Where what kernels said about memory is not so, in order.
+    const ClaimLog& claim_faults() const { return claims_; }
     const Ledger& ledger() const { return ledger_; }
     const EventLog& events() const { return events_; }
     /// Of the last hop; nothing before the first exec.
@@ -223,6 +226,9 @@ private:
     void get_replay(ByteReader& from);
     void restore_cpu(ByteReader& from);
     bool spend();
+    void keep_claims(std::vector<ClaimFault> faults);
+    void compare_jump();
+    void change_kernel(const SeenHandover* seen);
 
     MachineConfig config_;
     MachineMap map_;
@@ -232,6 +238,7 @@ private:
     Ledger ledger_;
     EventLog events_;
     OwnershipMap ownership_;
+    ClaimLog claims_;
     std::unique_ptr<KernelRunner> runner_;
     GuestRunner* guest_ = nullptr;  // the same object, if it is one
     Monitor* monitor_ = nullptr;
@@ -271,6 +278,7 @@ class Machine::Moment {
     Ledger::State ledger_;
     EventLog::State events_;
     OwnershipMap::State ownership_;
+    ClaimLog::State claims_;
     CpuFields cpu_;
     platform::Jump jump_;
     PhysAddr kernel_;

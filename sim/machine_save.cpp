@@ -206,6 +206,9 @@ SavedComponents Machine::components() const {
     ByteWriter owners;
     ownership_.save(owners);
     out["ownership"] = owners.bytes();
+    ByteWriter claims;
+    claims_.save(claims);
+    out["claims"] = claims.bytes();
     ByteWriter events;
     events_.save(events);
     out["events"] = events.bytes();
@@ -277,6 +280,8 @@ Machine::Loaded Machine::load(const std::filesystem::path& path, const StepBudge
     machine->events_.load(events, header.sites);
     ByteReader owners = file.component("ownership");
     machine->ownership_.load(owners);
+    ByteReader claims = file.component("claims");
+    machine->claims_.load(claims);
     machine->get_state(state);
     if (ByteReader cpu = file.component("cpu"); machine->state_ == State::kWaiting || machine->state_ == State::kJumped)
         machine->restore_cpu(cpu);

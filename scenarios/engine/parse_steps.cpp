@@ -40,6 +40,11 @@ Outcome parse_outcome(Fields& fields) {
         if (outcome.census.empty())
             fields.error("expect_census", "\"expect_census\" is empty", "quote what it must say");
     }
+    if (const auto claim = fields.text("expect_claim")) {
+        outcome.claim = *claim;
+        outcome.place = fields.place("expect_claim");
+        if (outcome.claim.empty()) fields.error("expect_claim", "\"expect_claim\" is empty", "quote what it must say");
+    }
     if (!outcome.census.empty() && outcome.ending)
         fields.error("expect_census", "a kernel that ended is not counted", "drop one of the two");
     if (outcome.error && outcome.ending)

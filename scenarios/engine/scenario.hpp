@@ -297,6 +297,7 @@ struct Outcome {
     std::optional<Ending> ending;  // expect_verdict; expect_panic implies kPanic
     std::string panic;             // part of the panic's text; empty = any
     std::string census;            // part of what the page census finds wrong; empty = nothing may be
+    std::string claim;             // part of what a kernel says wrong of memory; empty = nothing may be
     Place place;                   // where it is written
 };
 

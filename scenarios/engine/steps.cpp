@@ -19,6 +19,7 @@ constexpr StepKey kCommonKeys[] = {
     {"expect_verdict", "verdict", "the kernel must end like this (`baton list --verdicts`)"},
     {"expect_panic", "text", "the kernel must panic, with a message that contains this"},
     {"expect_census", "text", "the page census after the step must find something wrong, and say this"},
+    {"expect_claim", "text", "what kernels say of memory in this step must be wrong, and one such fault say this"},
     {"expect_error", "errno", "the command must fail with this, e.g. \"EADDRNOTAVAIL\""},
     {"fail_alloc", "site",
      "refuse memory at this site (`baton list --allocs`), e.g. \"kexec.source#3\" or \"any#each\""},

@@ -14,7 +14,7 @@ namespace baton::sim {
 namespace {
 
 constexpr std::string_view kMagic = "BATONSAV";
-constexpr u32 kVersion = 3;
+constexpr u32 kVersion = 4;
 constexpr u64 kSizeOffset = 16;     // of the file size
 constexpr u64 kPreambleBytes = 24;  // magic … file size: the same in every version
 constexpr u64 kChecksumBytes = 8;

@@ -112,6 +112,37 @@ Owner OwnershipMap::at(u64 frame) const {
     }
 }
 
+/// True once the run in `found` has ended; `base` is the table's first frame.
+bool OwnershipMap::find_other(const Table& table, u32 level, u64 base, u64 first, u64 end, Owner owner,
+                              OwnedRun& found) {
+    const u64 span = frames_per_entry(level);
+    for (u64 entry = first / span; entry * span < end; ++entry) {
+        const u64 start = entry * span;
+        const u64 from = std::max(first, start);
+        const u64 until = std::min(end, start + span);
+        const Owner here = table.owners[entry];
+        if (here == kMixed) {
+            if (find_other(*table.tables[entry], level - 1, base + start, from - start, until - start, owner, found))
+                return true;
+        } else if (here == owner || (!found.range.empty() && here != found.owner)) {
+            if (!found.range.empty()) return true;
+        } else {
+            if (found.range.empty()) found = {{{(base + from) << kFrameShift}, 0}, here};
+            found.range.size += (until - from) << kFrameShift;
+        }
+    }
+    return false;
+}
+
+std::optional<OwnedRun> OwnershipMap::first_other(PhysRange range, Owner owner) const {
+    const FrameRange frames = frames_of(range);
+    if (frames.first >= frames.end) return std::nullopt;
+    OwnedRun found;
+    find_other(*state_.root_, kTopLevel, 0, frames.first, frames.end, owner, found);
+    if (found.range.empty()) return std::nullopt;
+    return found;
+}
+
 void OwnershipMap::append_runs(const Table& table, u32 level, u64 base, u64 first, u64 end, std::vector<OwnedRun>& to) {
     const u64 span = frames_per_entry(level);
     for (u64 entry = first / span; entry * span < end; ++entry) {
