@@ -88,11 +88,8 @@ std::string to_text(const ClaimFault& f) { return fmt::format("{}: {} ({})", whe
 
 std::optional<ClaimFault> judge_claim(const OwnershipMap& map, PhysRange range, Owner from, Owner to, Phase phase) {
     if (range.empty()) return std::nullopt;
-    ClaimFault fault{.range = range, .from = from, .to = to, .recorded = from};
     const auto wrong = [&](const OwnedRun& run) {
-        fault.range = run.range;
-        fault.recorded = run.owner;
-        return fault;
+        return ClaimFault{.range = run.range, .from = from, .to = to, .recorded = run.owner};
     };
     const auto shared = [&](std::optional<u64> frame) -> std::optional<OwnedRun> {
         if (!frame || *frame >= OwnershipMap::kFrames) return std::nullopt;
@@ -105,8 +102,7 @@ std::optional<ClaimFault> judge_claim(const OwnershipMap& map, PhysRange range, 
     if (const auto run = map.first_other(e.whole, from)) return wrong(*run);
     if (const auto run = shared(e.last)) return wrong(*run);
     if (has_phase(legal_phases(from, to), phase)) return std::nullopt;
-    fault.kind = ClaimFault::Kind::kTransition;
-    return fault;
+    return ClaimFault{.kind = ClaimFault::Kind::kTransition, .range = range, .from = from, .to = to, .recorded = from};
 }
 
 void ClaimLog::add(const ClaimFault& fault) {

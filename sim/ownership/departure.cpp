@@ -132,8 +132,8 @@ std::vector<ClaimFault> compare_departure(const Departure& d) {
     compare.expect(list_pages, Owner::kImageList, Reading::kListPage);
     const OwnerSet lost = owners_of({Owner::kImageSource, Owner::kImageList, Owner::kControl, Owner::kPreserved,
                                      Owner::kHandoverMetadata, Owner::kMmio});
-    for (const PhysRange& r : destinations(list, page).ranges())
-        compare.expect(r, kAnyKnown & ~lost, Reading::kListWrites);
+    const Coverage written = destinations(list, page);
+    for (const PhysRange& r : written.ranges()) compare.expect(r, kAnyKnown & ~lost, Reading::kListWrites);
 
     const Coverage pages({{d.jump.control_page, page}, {d.jump.swap_page, page}});
     compare.expect({d.jump.control_page, page}, owners_of({Owner::kControl}), Reading::kControlPage);

@@ -31,8 +31,10 @@ FrameRange frames_of(PhysRange range) {
             std::min((last_byte >> kFrameShift) + 1, OwnershipMap::kFrames)};
 }
 
+PhysRange range_of(FrameRange f) { return {{f.first << kFrameShift}, (f.end - f.first) << kFrameShift}; }
+
 void append(std::vector<OwnedRun>& runs, u64 first, u64 end, Owner owner) {
-    const PhysRange range{{first << kFrameShift}, (end - first) << kFrameShift};
+    const PhysRange range = range_of({first, end});
     if (!runs.empty() && runs.back().owner == owner && runs.back().range.end() == range.start)
         runs.back().range.size += range.size;
     else
@@ -137,8 +139,20 @@ bool OwnershipMap::find_other(const Table& table, u32 level, u64 base, u64 first
 std::optional<OwnedRun> OwnershipMap::first_other(PhysRange range, Owner owner) const {
     const FrameRange frames = frames_of(range);
     if (frames.first >= frames.end) return std::nullopt;
+    // Most ranges are a page, or lie in one entry of some table.
+    const Table* table = state_.root_.get();
+    u32 level = kTopLevel;
+    u64 base = 0;
+    for (;; --level) {
+        const u64 entry = (frames.first - base) >> (9 * level);
+        if (entry != (frames.end - 1 - base) >> (9 * level)) break;
+        if (table->owners[entry] == owner) return std::nullopt;
+        if (table->owners[entry] != kMixed) return OwnedRun{range_of(frames), table->owners[entry]};
+        base += entry << (9 * level);
+        table = table->tables[entry].get();
+    }
     OwnedRun found;
-    find_other(*state_.root_, kTopLevel, 0, frames.first, frames.end, owner, found);
+    find_other(*table, level, base, frames.first - base, frames.end - base, owner, found);
     if (found.range.empty()) return std::nullopt;
     return found;
 }
