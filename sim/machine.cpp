@@ -178,6 +178,7 @@ Outcome Machine::settle(Stop stop) {
         parked_ = false;
         if (const Kernel* k = kernel(); k != nullptr) sender_generation_ = k->config.generation;
         pending_ = Pending::kTransfer;
+        compare_jump();
         remember_instant();
         stop = attend(runner_->transfer(jump_));
     }
@@ -214,10 +215,7 @@ void Machine::enter_kernel(PhysAddr image, u64 argument) {
     kernel_ = image + kKernelOffset;
     if (!bus_.empty()) watch_.enter({image, kImageSize});
     initrd_ = boot ? boot->initrd : PhysRange{};
-    // What the kernel before had free, this one has yet to find.
-    for (const OwnedRun& run : ownership_.runs())
-        if (run.owner == Owner::kFree) ownership_.set(run.range, Owner::kNobody);
-    if (sender_generation_ == 0) return;  // a cold boot: nobody handed anything over
+    if (sender_generation_ == 0) return change_kernel(nullptr);  // a cold boot: nobody handed anything over
     SeenHandover seen;
     seen.sender = static_cast<Generation>(sender_generation_);
     seen.image = image;
@@ -227,6 +225,7 @@ void Machine::enter_kernel(PhysAddr image, u64 argument) {
         seen.handover = read_handover(*boot, g, rules_for(static_cast<Generation>(sender_generation_)), reader());
         seen.hash = handover_hash(seen.boot, seen.handover, g, touched());
     }
+    change_kernel(&seen);
     handover_ = std::move(seen);
 }
 
@@ -309,6 +308,7 @@ Machine::Moment Machine::moment() {
     m.watch_ = watch_;
     m.forbidden_ = forbidden_;
     m.device_logs_ = device_logs_;
+    m.claims_ = claims_.snapshot();
     m.cpu_ = runner_->save_cpu();
     m.jump_ = jump_;
     m.kernel_ = kernel_;
@@ -336,6 +336,7 @@ void Machine::restore(const Moment& m) {
     watch_ = m.watch_;
     forbidden_ = m.forbidden_;
     device_logs_ = m.device_logs_;
+    claims_.restore(m.claims_);
     jump_ = m.jump_;
     kernel_ = m.kernel_;
     root_ = m.root_;
@@ -390,13 +391,6 @@ SiteAction Machine::at(Site site, u64 arg0, u64 arg1) {
 SiteAction Machine::charge(Work work, u64 amount) {
     ledger_.charge(work, amount);
     return spend() ? SiteAction::kGoOn : SiteAction::kHang;
-}
-
-void Machine::own(PhysRange range, Owner from, Owner to) {
-    ownership_.set(range, to);
-    if (!bus_.empty()) watch_.take(range, to, ledger_.phase());
-    events_.own(range, from, to, ledger_.now_ns());
-    if (observer_ != nullptr) observer_->owned(range, from, to, ledger_.now_ns());
 }
 
 void Machine::log(LogLevel level, Log id, const u64 (&args)[4]) {

@@ -29,6 +29,7 @@
 #include "sim/memory/snapshot.hpp"
 #include "sim/memory/state_hash.hpp"
 #include "sim/memory_map.hpp"
+#include "sim/ownership/claims.hpp"
 #include "sim/ownership/dma_map.hpp"
 #include "sim/ownership/image_watch.hpp"
 #include "sim/ownership/ownership_map.hpp"
@@ -196,6 +197,8 @@ public:
     std::string story(const ForbiddenWrite& w) const;
     /// What a device of a virtual machine has written to memory that it may write: word by word, the last of each.
     const std::map<u64, u64>& device_log(u32 slot) const { return device_logs_[slot]; }
+    /// Where what kernels said about memory is not so, in order.
+    const ClaimLog& claim_faults() const { return claims_; }
     const Ledger& ledger() const { return ledger_; }
     const EventLog& events() const { return events_; }
     /// Of the last hop; nothing before the first exec.
@@ -297,6 +300,9 @@ private:
     void get_replay(ByteReader& from);
     void restore_cpu(ByteReader& from);
     bool spend();
+    void keep_claims(std::vector<ClaimFault> faults);
+    void compare_jump();
+    void change_kernel(const SeenHandover* seen);
 
     MachineConfig config_;
     MachineMap map_;
@@ -311,6 +317,7 @@ private:
     ImageWatch watch_;
     std::vector<ForbiddenWrite> forbidden_;
     std::array<std::map<u64, u64>, device::kSlots> device_logs_;
+    ClaimLog claims_;
     std::unique_ptr<KernelRunner> runner_;
     GuestRunner* guest_ = nullptr;  // the same object, if it is one
     Monitor* monitor_ = nullptr;
@@ -360,6 +367,7 @@ class Machine::Moment {
     ImageWatch watch_;
     std::vector<ForbiddenWrite> forbidden_;
     std::array<std::map<u64, u64>, device::kSlots> device_logs_;
+    ClaimLog::State claims_;
     CpuFields cpu_;
     platform::Jump jump_;
     PhysAddr kernel_;

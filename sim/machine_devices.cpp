@@ -206,8 +206,8 @@ WriteEvent Machine::event_of(const Arrival& a, PhysRange range) const {
 // By right: mapped for this device, in memory that can be mapped, and nothing else by now.
 bool Machine::judge(const Arrival& a, PhysRange range) {
     const WriteEvent event = event_of(a, range);
-    const bool can_be_mapped =
-        event.owner == Owner::kDma || event.owner == Owner::kUser || event.owner == Owner::kPreserved;
+    const bool can_be_mapped = event.owner == Owner::kDma || event.owner == Owner::kUser ||
+                               event.owner == Owner::kPreserved || event.owner == Owner::kHandedOver;
     if (event.mapped && can_be_mapped && event.target == WriteTarget::kPlain) {
         std::map<u64, u64>& log = device_logs_[a.write.slot];
         if (event.kind != device::Kind::kAssigned) return false;

@@ -230,6 +230,9 @@ SavedComponents Machine::components() const {
         save_devices(devices);
         out["devices"] = devices.bytes();
     }
+    ByteWriter claims;
+    claims_.save(claims);
+    out["claims"] = claims.bytes();
     ByteWriter events;
     events_.save(events);
     out["events"] = events.bytes();
@@ -301,6 +304,8 @@ Machine::Loaded Machine::load(const std::filesystem::path& path, const StepBudge
     machine->events_.load(events, header.sites);
     ByteReader owners = file.component("ownership");
     machine->ownership_.load(owners);
+    ByteReader claims = file.component("claims");
+    machine->claims_.load(claims);
     machine->get_state(state);
     if (file.has("devices")) {
         ByteReader devices = file.component("devices");

@@ -63,6 +63,11 @@ Outcome parse_outcome(Fields& fields) {
         if (const auto chosen =
                 as_choice(*v, "expect_race", {"race", kRaceIds, "`baton list --races` shows them"}, fields.sink()))
             outcome.races.push_back(sim::kRaces[*chosen].race);
+    if (const auto claim = fields.text("expect_claim")) {
+        outcome.claim = *claim;
+        outcome.place = fields.place("expect_claim");
+        if (outcome.claim.empty()) fields.error("expect_claim", "\"expect_claim\" is empty", "quote what it must say");
+    }
     if (!outcome.census.empty() && outcome.ending)
         fields.error("expect_census", "a kernel that ended is not counted", "drop one of the two");
     if (outcome.error && outcome.ending)

@@ -65,6 +65,8 @@ private:
     const Step& expecting(const Step& step) const { return resumed_ != nullptr ? *resumed_ : step; }
     /// Every page of the running kernel is one thing, and none is lost.
     void check_census(const Step& step);
+    /// What kernels claim of memory must be so.
+    void check_claims(const Step& step);
     /// A step named schedule points that it did not come to.
     void check_reached(const Step& step);
     /// Pokes of the step under way that are still to come, when nothing goes on to them.
@@ -243,6 +245,7 @@ private:
     u64 censuses_ = 0;                              // taken, and without fault
     bool census_off_ = false;                       // this kernel has lost pages, as the scenario said
     std::vector<u64> races_seen_;                   // of each kind of forbidden write, how many by then
+    u64 claims_seen_ = 0;                           // faults of claims that a step has answered for
     std::size_t log_seen_ = 0;
     std::size_t boot_log_start_ = 0;  // first log line of the running kernel
 };

@@ -295,6 +295,7 @@ std::vector<u8> Play::run_state() const {
                                     {"poked", poked_},
                                     {"not_held", not_held},
                                     {"census_off", census_off_},
+                                    {"claims_seen", claims_seen_},
                                     {"pages", hop_.pages},
                                     {"blocks", hop_.blocks},
                                     {"fdt", hop_.fdt.value},
@@ -324,6 +325,7 @@ void Play::set_run_state(std::span<const u8> bytes) {
     not_held_.clear();
     for (const auto& a : state.at("not_held")) not_held_.push_back({a.get<u64>()});
     census_off_ = state.at("census_off");
+    claims_seen_ = state.at("claims_seen");
     hop_ = {};
     hop_.pages = state.at("pages");
     hop_.blocks = state.at("blocks");

@@ -95,7 +95,7 @@ struct RunResult {
     std::string sequence_hash;     // of every schedule point passed, in order, with its ledger time (D6)
     std::vector<Finding> findings;
     std::vector<sim::ForbiddenWrite> races;  // expected or not, each kind once a step
-    std::vector<PhaseWork> phases;  // in the order of the phases
+    std::vector<PhaseWork> phases;           // in the order of the phases
     std::vector<Hop> hops;
     std::vector<std::string> verified;  // "oops: 4 MiB intact at 0x1fc00000"
     std::string profile;                // of the times

@@ -22,6 +22,8 @@
 namespace baton::scenarios {
 namespace {
 
+inline constexpr u64 kClaimsTold = 4;  // of a step, in full
+
 Ending ending_of(sim::Fault::Kind kind) {
     switch (kind) {
         case sim::Fault::Kind::kAssert: return Ending::kAssert;
@@ -230,6 +232,29 @@ void Play::check_census(const Step& step) {
     }
 }
 
+void Play::check_claims(const Step& step) {
+    const sim::ClaimLog& claims = machine().claim_faults();
+    const u64 before = std::min(claims_seen_, claims.count());
+    claims_seen_ = claims.count();
+    std::string told;
+    bool found = false;
+    for (std::size_t i = before; i < claims.faults().size(); ++i) {
+        const std::string text = to_text(claims.faults()[i]);
+        found = found || text.find(step.outcome.claim) != std::string::npos;
+        if (i - before < kClaimsTold) told += (told.empty() ? "" : "; ") + text;
+    }
+    const u64 count = claims_seen_ - before;
+    if (count > kClaimsTold) told += fmt::format("; and {} more", count - kClaimsTold);
+    if (step.outcome.claim.empty()) {
+        if (count != 0) finding(step, "the kernel's claim about memory is wrong", told);
+    } else if (!found) {
+        finding(step.outcome.place, count == 0 ? "every claim about memory is right" : told,
+                fmt::format("expected: {}", step.outcome.claim));
+    } else {
+        verified(fmt::format("step {} ({}): wrong claims about memory: {}", step.index + 1, step.name, told));
+    }
+}
+
 void Play::check_poked() {
     for (const ScheduledPoke* p : ahead_)
         finding(p->poke.place, fmt::format("{}#{} was not reached in this step", info(p->when.site).name, p->when.nth),
@@ -307,6 +332,8 @@ void Play::play_step(const Step& step) {
     check_reached(step);
     check_races(expecting(step));
     check_census(expecting(step));
+    // At a break the step under way is not over: it, or its `continue`, answers for what is claimed.
+    if (machine_ && !machine_->at_break()) check_claims(expecting(step));
     if (machine_) collect_log();
     end_report(mark);
     if (machine_ && options_.on_step_end) options_.on_step_end(step.index, *machine_);
@@ -323,6 +350,7 @@ RunResult Play::run() {
             }
         } catch (const StoppedAtBreak&) {
             if (!failed()) check_poked();
+            if (!failed()) check_claims(*suspended_);
             if (!failed()) {
                 verified(fmt::format("stopped at the break of step {}", suspended_->index + 1));
                 ++result_.steps_done;

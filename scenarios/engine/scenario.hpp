@@ -368,6 +368,7 @@ struct Outcome {
     std::string panic;             // part of the panic's text; empty = any
     std::vector<sim::Race> races;  // expect_race: each must happen, no other may
     std::string census;            // part of what the page census finds wrong; empty = nothing may be
+    std::string claim;             // part of what a kernel says wrong of memory; empty = nothing may be
     Place place;                   // where it is written
 };
 

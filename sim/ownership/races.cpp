@@ -28,7 +28,8 @@ std::optional<Race> race_by_target(const WriteEvent& e) {
             if (e.phase <= Phase::kPurgatory) return Race::kF3;
             break;
         case Owner::kHandoverMetadata: return Race::kF13;
-        case Owner::kPreserved: return Race::kF14;
+        case Owner::kPreserved:
+        case Owner::kHandedOver: return Race::kF14;
         default: break;
     }
     return std::nullopt;
