@@ -84,6 +84,8 @@ private:
             ->delimiter(',')
             ->allow_extra_args(false);
         verb->add_option("--junit", run_.junit, "also write JUnit's XML to this file");
+        verb->add_option("--html", run_.html, "also write a page to read in a browser: memory maps, phases, findings");
+        verb->add_option("--timeline", run_.timeline, "also write a timeline for Perfetto (trace event JSON)");
         verb->add_flag("--save-on-fail", run_.save_on_fail, "save the machine of a failed run to the current folder");
         verb->add_flag("-v,--verbose", run_.verbose, "every run in full, with the kernel log");
         add_json(verb, run_.json);

@@ -18,7 +18,9 @@ struct RunArguments {
     std::vector<std::string> archs;
     std::vector<std::string> targets;
     std::vector<std::string> seeds;  // quantities
-    std::string junit;
+    std::string junit;               // files; empty: none
+    std::string timeline;
+    std::string html;
     bool save_on_fail = false;
     bool verbose = false;
     bool json = false;

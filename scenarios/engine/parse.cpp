@@ -11,7 +11,7 @@ namespace baton::scenarios {
 namespace {
 
 constexpr std::string_view kTopLevelKeys[] = {"title",  "description", "machine", "budget", "budget_instructions",
-                                              "kernel", "device", "step"};
+                                              "kernel", "device",      "step"};
 
 std::string parse_title(Fields& top) {
     const auto title = top.text("title");

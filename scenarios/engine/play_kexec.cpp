@@ -12,6 +12,7 @@
 #include "sim/guest/runner.hpp"
 #include "sim/input_error.hpp"
 #include "sim/random.hpp"
+#include "sim/timeline/recorder.hpp"
 
 namespace baton::scenarios {
 namespace {
@@ -60,6 +61,9 @@ void Play::watch(sim::Machine& machine) {
         guest->set_symbols(std::move(names));
     }
     machine.set_monitor(options_.monitor);
+    machine.set_observer(options_.timeline);
+    if (options_.timeline != nullptr)
+        options_.timeline->attach(machine.ownership(), machine.ledger(), machine.map().ram_bytes);
     if (options_.on_machine) options_.on_machine(machine);
 }
 
@@ -91,7 +95,9 @@ void Play::play(const step::Boot& a) {
                                     .fill = cell_.fill,
                                     .budget = scenario_.budget.or_else({}),
                                     .devices = scenario_.devices};
+    end_hop();
     machine_ = make_machine(config);
+    if (options_.timeline != nullptr) options_.timeline->next_kernel(scenario_.kernels[a.kernel].name);
     machine_->begin_step();
     ahead_.clear();
     if (step_->break_at) machine_->set_break({step_->break_at->site, step_->break_at->nth});
@@ -117,7 +123,7 @@ void Play::play(const step::Boot& a) {
                                              : machine_->boot(image(a.kernel),
                                                               a.command_line.value_or(spec.command_line), ramdisk)));
         if (a.capture && up) entered_captured(*step_, a);
-        powered_on_ = machine_->ledger().snapshot();
+        powered_on_ = hop_from_ = machine_->ledger().snapshot();
     } catch (const sim::LoaderError& e) {
         throw Unusable{Verdict::kBadInput, e.what()};
     } catch (const sim::InputError& e) {
@@ -168,6 +174,7 @@ void Play::play(const step::KexecFileLoad& a) {
     if (ramdisk) machine().command(Op::kFileFree, {*ramdisk});
     if (!loaded) return;
     loaded_ = a.kernel;
+    if (options_.timeline != nullptr) options_.timeline->next_kernel(spec.name);
     loaded_initrd_bytes_ = a.initrd_bytes;
 }
 
@@ -190,7 +197,9 @@ void Play::arrived(const Step& step) {
     hop_.to = scenario_.kernels[*loaded_].name;
     hop_.arrived = machine().waiting();
     if (const Kernel* k = machine().kernel(); hop_.arrived && k != nullptr) hop_.kho_boot = k->kho.is_kho_boot != 0;
+    hop_.after = owners_now();
     result_.hops.push_back(hop_);
+    hop_reported_ = true;
     // A kernel that took the handover for nothing is free to use the memory.
     if (hop_.kho_boot || loses(step)) check_handed_over(step);
     if (!hop_.arrived) return;
@@ -286,6 +295,7 @@ std::vector<u8> Play::run_state() const {
                                     {"poked", poked_},
                                     {"not_held", not_held},
                                     {"census_off", census_off_},
+                                    {"claims_seen", claims_seen_},
                                     {"pages", hop_.pages},
                                     {"blocks", hop_.blocks},
                                     {"fdt", hop_.fdt.value},
@@ -315,6 +325,7 @@ void Play::set_run_state(std::span<const u8> bytes) {
     not_held_.clear();
     for (const auto& a : state.at("not_held")) not_held_.push_back({a.get<u64>()});
     census_off_ = state.at("census_off");
+    claims_seen_ = state.at("claims_seen");
     hop_ = {};
     hop_.pages = state.at("pages");
     hop_.blocks = state.at("blocks");
@@ -336,6 +347,7 @@ void Play::play(const step::Save& a) {
 void Play::play(const step::Load& a) {
     try {
         sim::Machine::Loaded loaded = sim::Machine::load(a.file, scenario_.budget);
+        end_hop();
         machine_ = std::move(loaded.machine);
         watch(*machine_);
         if (machine_->config().geometry != cell_.arch)
@@ -343,6 +355,11 @@ void Play::play(const step::Load& a) {
                                                            machine_->geometry().name, geometry_of(cell_.arch).name)};
         regions_ = regions_from_bytes(loaded.file.component("regions").rest());
         set_run_state(loaded.file.component("run").rest());
+        hop_from_ = jumped_ = machine_->ledger().snapshot();  // what was before is not told
+        if (options_.timeline != nullptr) {
+            options_.timeline->running_kernel(scenario_.kernels[running_].name);
+            options_.timeline->next_kernel(scenario_.kernels[loaded_.value_or(running_)].name);
+        }
         capture_.reset();
         log_seen_ = boot_log_start_ = 0;
         dead_ = false;

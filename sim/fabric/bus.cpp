@@ -29,6 +29,7 @@ public:
                           .hop = bus_.hop_,
                           .bus_master = bus_.bus_master(slot_)});
         ++s.posted;
+        if (bus_.posted_) bus_.posted_(s.lane.back());
         return true;
     }
 
