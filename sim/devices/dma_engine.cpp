@@ -69,7 +69,6 @@ public:
     bool busy() const override { return s_.running != 0; }
 
 private:
-    bool is_sound(const EngineState& s) const override { return s.running == 0 || is_program(s); }
     static bool is_program(const EngineState& s) {
         return s.chunk >= 8 && s.chunk <= device::kChunkMax && s.chunk % 8 == 0 && s.length >= 8 && s.length % 8 == 0 &&
                s.stride % 8 == 0 && s.address % 8 == 0 && s.address + s.length > s.address;

@@ -138,7 +138,7 @@ TEST_CASE("bus: how often it is asked to move makes no difference") {
     const auto once = run(60'000);
     CHECK(once.first.size() > 80);
     CHECK(run(1).first == once.first);
-    CHECK(run(777) == once);
+    CHECK((run(777) == once));
 }
 
 TEST_CASE("bus: devices move in the order of time, and of slots at the same time") {
@@ -316,23 +316,23 @@ TEST_CASE("bus: goes on from a snapshot, and from saved bytes, as it would have"
         rig.bus.restore(state);
         rig.memory = memory;
         rig.now = now;
-        CHECK(rig.saved() == bytes);
+        CHECK((rig.saved() == bytes));
         random = from_here;
         play(rig, random, 80);
-        CHECK(rig.saved() == end);
-        CHECK(rig.memory == end_memory);
+        CHECK((rig.saved() == end));
+        CHECK((rig.memory == end_memory));
 
         BusRig other({});
         ByteReader from(bytes, "test");
         other.bus.load(from);
         from.expect_end();
-        CHECK(other.saved() == bytes);
+        CHECK((other.saved() == bytes));
         other.memory = memory;
         other.now = now;
         random = from_here;
         play(other, random, 80);
-        CHECK(other.saved() == end);
-        CHECK(other.memory == end_memory);
+        CHECK((other.saved() == end));
+        CHECK((other.memory == end_memory));
     }
 }
 

@@ -16,10 +16,18 @@ constexpr PhysRange kKernel{{0x100000}, 16 * kPage};
 constexpr PhysRange kInitrd{{0x200000}, 4 * kPage};
 constexpr PhysRange kPurgatory{{0x300000}, kPage};
 
+const RangeSet kMetadata = [] {
+    RangeSet set;
+    set.add({{0x600000}, kPage});
+    set.add({{0x610000}, 64});
+    return set;
+}();
+
 /// A kernel has just been left, with three segments to come.
 ImageWatch left(bool has_digest = true) {
     ImageWatch w;
-    w.jump({{kKernel, Role::kOther}, {kInitrd, Role::kInitrd}, {kPurgatory, Role::kPurgatory}}, has_digest, kPage);
+    w.jump({{kKernel, Role::kOther}, {kInitrd, Role::kInitrd}, {kPurgatory, Role::kPurgatory}}, kMetadata, has_digest,
+           kPage);
     return w;
 }
 
@@ -107,6 +115,15 @@ TEST_CASE("image watch: early memory is what the kernel takes for itself before 
     }
 }
 
+TEST_CASE("image watch: metadata is metadata until the new kernel is up") {
+    ImageWatch w = left();
+    CHECK(at(w, {0x600ff8}) == WriteTarget::kMetadata);
+    CHECK(at(w, {0x610038}) == WriteTarget::kMetadata);
+    CHECK(at(w, {0x610040}) == WriteTarget::kPlain);
+    w.at(Site::kBootDone, 0, 0);
+    CHECK(at(w, {0x600000}) == WriteTarget::kPlain);
+}
+
 TEST_CASE("image watch: the next kexec begins anew") {
     ImageWatch w = left();
     copy(w, kKernel.start, 0x900000);
@@ -114,13 +131,13 @@ TEST_CASE("image watch: the next kexec begins anew") {
     w.at(Site::kKaslrCopy, 0, 0x8000000);
     w.take({{0x700000}, kPage}, Owner::kKernel, Phase::kEarlyBoot);
     CHECK_FALSE(w == left());
-    w.jump({{kKernel, Role::kOther}, {kInitrd, Role::kInitrd}, {kPurgatory, Role::kPurgatory}}, true, kPage);
+    w.jump({{kKernel, Role::kOther}, {kInitrd, Role::kInitrd}, {kPurgatory, Role::kPurgatory}}, kMetadata, true, kPage);
     CHECK(w == left());
 }
 
 TEST_CASE("image watch: pages are as large as the kernel that left says") {
     ImageWatch w;
-    w.jump({{{{0x100000}, 0x40000}, Role::kOther}}, false, 0x10000);
+    w.jump({{{{0x100000}, 0x40000}, Role::kOther}}, {}, false, 0x10000);
     copy(w, {0x100000}, 0x900000);
     CHECK(at(w, {0x10fff8}) == WriteTarget::kHashedSegment);
     CHECK(at(w, {0x110000}) == WriteTarget::kPlain);

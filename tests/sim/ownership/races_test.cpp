@@ -47,6 +47,8 @@ const std::vector<Row>& targets() {
          {{"before the digest", set(&E::target, WriteTarget::kCopiedSegment)},
           {"of the initrd", set(&E::target, WriteTarget::kInitrd)}}},
         {Race::kF12, {.target = WriteTarget::kInitrd}, {{"of another", set(&E::target, WriteTarget::kHashedSegment)}}},
+        {Race::kF13, {.target = WriteTarget::kMetadata}, {{"plain", set(&E::target, WriteTarget::kPlain)}}},
+        {Race::kF14, {.owner = Owner::kHandedOver}, {{"of another", set(&E::owner, Owner::kKernel)}}},
         {Race::kF10, {.target = WriteTarget::kEarlyMemory}, {{"plain", set(&E::target, WriteTarget::kPlain)}}},
         {Race::kF1,
          {.phase = Phase::kRelocation, .owner = Owner::kImageSource},
@@ -149,7 +151,8 @@ TEST_CASE("races: an event without anything special has no id") {
     CHECK_FALSE(race_by_cause({}));
     for (u32 o = 0; o < static_cast<u32>(Owner::kCount); ++o) {
         const auto owner = static_cast<Owner>(o);
-        const bool named = owner == Owner::kHandoverMetadata || owner == Owner::kPreserved;
+        const bool named =
+            owner == Owner::kHandoverMetadata || owner == Owner::kPreserved || owner == Owner::kHandedOver;
         CAPTURE(name(owner));
         CHECK(race_by_target({.phase = Phase::kInitcalls, .owner = owner}).has_value() == named);
     }
