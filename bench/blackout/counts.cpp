@@ -10,8 +10,7 @@ namespace {
 using sim::Ledger;
 
 u64 saturated(Ledger::Picoseconds ps) {
-    return static_cast<u64>(
-        std::min(ps / 1000, static_cast<Ledger::Picoseconds>(std::numeric_limits<u64>::max())));
+    return static_cast<u64>(std::min(ps / 1000, static_cast<Ledger::Picoseconds>(std::numeric_limits<u64>::max())));
 }
 
 /// How many of it a machine has.
@@ -33,8 +32,7 @@ void Counts::add(const Ledger::State& before, const Ledger::State& after) {
 
 void Counts::add_to(Phase phase, const Ledger::State& before, const Ledger::State& after) {
     for (u32 p = 0; p < kPhaseCount; ++p)
-        for (u32 w = 0; w < kWorkCount; ++w)
-            work[static_cast<u32>(phase)][w] += after.work[p][w] - before.work[p][w];
+        for (u32 w = 0; w < kWorkCount; ++w) work[static_cast<u32>(phase)][w] += after.work[p][w] - before.work[p][w];
 }
 
 bool Counts::any(Phase phase) const {

@@ -3,8 +3,8 @@
 // number of preserved blocks.
 //
 // Every block is set in the tracker once, reserved once and restored once, whatever else there is, so counts grow by
-// the block. What does not is metadata that holds many blocks (a bitmap page each 32,768, a chunk page each 255 bitmaps):
-// tests/bench/fit_test.cpp says how far off that is.
+// the block. What does not is metadata that holds many blocks (a bitmap page each 32,768, a chunk page each 255
+// bitmaps): tests/bench/fit_test.cpp says how far off that is.
 #pragma once
 
 #include "bench/blackout/counts.hpp"

@@ -7,8 +7,8 @@
 
 #include "model/bits.hpp"
 #include "model/defects.hpp"
-#include "model/kexec/kexec.hpp"
 #include "model/kernel.hpp"
+#include "model/kexec/kexec.hpp"
 #include "scenarios/engine/kernel_files.hpp"
 #include "scenarios/engine/play.hpp"
 
@@ -16,6 +16,7 @@ namespace baton::blackout {
 namespace {
 
 inline constexpr u64 kSeed = 7;
+inline constexpr u64 kBudgetCalls = 1'000'000'000'000;  // a block takes several, and there are many
 
 sim::ImageFile image_of(const MachineSpec& spec, const std::filesystem::path& folder) {
     sim::ImageFile image = sim::ImageFile::load(folder / geometry_of(spec.arch).name / "baton.img");
@@ -40,7 +41,7 @@ HandoverMachine::HandoverMachine(const MachineSpec& spec, const std::filesystem:
       image_(image_of(spec, image_folder)),
       initrd_(scenarios::initrd_bytes(kSeed, spec.initrd_bytes)),
       command_line_(fmt::format("kho=on kho_scratch={}%", spec.scratch_percent)),
-      machine_({.geometry = spec.arch, .ram_bytes = spec.ram_bytes, .seed = kSeed}) {
+      machine_({.geometry = spec.arch, .ram_bytes = spec.ram_bytes, .seed = kSeed, .budget = {kBudgetCalls, 0}}) {
     boot();
 }
 
@@ -49,7 +50,7 @@ void HandoverMachine::boot() {
     const sim::Outcome out = machine_.boot(image_, command_line_, initrd_);
     if (out.kind == sim::Outcome::Kind::kFault)
         throw HandoverFailed("the first kernel ends as " + scenarios::fault_text(out.fault));
-    if (machine_.kernel()->kho.enabled == 0) throw HandoverFailed("the first kernel finds no room for its scratch");
+    if (machine_.kernel()->kho.enabled == 0) throw NoRoom("the first kernel finds no room for its scratch");
     up_ = machine_.moment();
 }
 
@@ -77,7 +78,7 @@ std::vector<PhysAddr> HandoverMachine::allocate(Order order, u64 blocks) {
     out.reserve(blocks);
     while (out.size() < blocks) {
         const Reply r = observe(Op::kAlloc, {static_cast<u64>(AllocKind::kFolio), order.value});
-        if (r.error != 0) throw NoSuchBlocks(fmt::format("{} of {} blocks are free", out.size(), blocks));
+        if (r.error != 0) throw NoRoom(fmt::format("{} of {} blocks are free", out.size(), blocks));
         out.push_back({r.values[0]});
     }
     return out;
@@ -97,13 +98,13 @@ std::vector<PhysAddr> HandoverMachine::allocate_runs(Order order, u64 blocks) {
         const u64 run = align_down(r.values[0], whole);
         if (++pieces[run] == whole / piece) out.push_back({run});
     }
-    if (out.size() < blocks) throw NoSuchBlocks(fmt::format("{} of {} blocks are free", out.size(), blocks));
+    if (out.size() < blocks) throw NoRoom(fmt::format("{} of {} blocks are free", out.size(), blocks));
     return out;
 }
 
 u32 HandoverMachine::put_file(std::span<const u8> bytes) {
     const Reply r = observe(Op::kFileCreate, {bytes.size()});
-    if (r.error != 0) throw HandoverFailed("the kernel's file does not fit into memory");
+    if (r.error != 0) throw NoRoom("the next kernel's files do not fit into memory");
     scenarios::write_file(machine_, {r.values[0]}, bytes);
     return static_cast<u32>(r.values[1]);
 }
@@ -121,8 +122,7 @@ void HandoverMachine::exec() {
     const sim::Outcome out = machine_.command(Op::kExec);
     if (out.kind == sim::Outcome::Kind::kFault)
         throw HandoverFailed("the next kernel ends as " + scenarios::fault_text(out.fault));
-    if (out.kind != sim::Outcome::Kind::kBooted)
-        throw HandoverFailed("exec fails with " + errno_text(out.reply.error));
+    if (out.kind != sim::Outcome::Kind::kBooted) throw HandoverFailed("exec fails with " + errno_text(out.reply.error));
     if (machine_.kernel()->kho.is_kho_boot == 0) throw HandoverFailed("the next kernel does not take the handover");
 }
 

@@ -35,21 +35,22 @@ class HandoverFailed : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
-/// The machine has not as many free blocks of that size.
-class NoSuchBlocks : public std::runtime_error {
+/// The machine has not the memory for it.
+class NoRoom : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
 class HandoverMachine {
 public:
-    /// Boots. Throws HandoverFailed, sim::ImageError, sim::LoaderError, sim::MachineError.
+    /// Boots. Throws HandoverFailed, NoRoom, sim::ImageError, sim::LoaderError, sim::MachineError.
     HandoverMachine(const MachineSpec& spec, const std::filesystem::path& image_folder);
 
     /// Hands `blocks` blocks of 2^order pages over, and what that took in each phase: all that was preserved is
-    /// restored in the end. Throws HandoverFailed, NoSuchBlocks.
+    /// restored in the end. Throws HandoverFailed, NoRoom.
     Counts hand_over(Order order, u64 blocks);
 
+    const MachineSpec& spec() const { return spec_; }
     const Geometry& geometry() const { return machine_.geometry(); }
 
 private:
