@@ -122,7 +122,7 @@ Exit bench_blackout(const BlackoutArguments& arguments) {
         request.on_progress = progress();
         const std::vector<blackout::Cell> cells = blackout::run(request);
         if (request.on_progress) std::fputs("\r\x1b[K", stderr);
-        const blackout::ReportStyle style{profile, cpus, devices, arguments.phases};
+        const blackout::ReportStyle style{profile, cpus, devices, arguments.phases, arguments.sources};
         const bool failed = std::ranges::any_of(cells, [](const auto& c) { return c.how == blackout::How::kFailed; });
         return print(arguments.json ? blackout::report_json(request, cells, style)
                                     : blackout::report_text(request, cells, style),

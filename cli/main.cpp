@@ -238,6 +238,7 @@ private:
         one("--devices", b.devices, "likewise");
         one("--profile", b.profile, "a TOML file with the cost of each unit of work; the generic one if left out");
         verb->add_flag("--phases", b.phases, "every phase of every cell, with all its work");
+        verb->add_flag("--sources", b.sources, "every figure of the profile, and where it comes from");
         add_json(verb, b.json);
         verb->callback([this] { verb_ = [this] { return bench_blackout(blackout_); }; });
     }

@@ -139,6 +139,7 @@ struct BlackoutArguments {
     std::string devices = "0";
     std::string profile;  // file; empty: the generic one
     bool phases = false;
+    bool sources = false;
     bool json = false;
 };
 Exit bench_blackout(const BlackoutArguments& arguments);

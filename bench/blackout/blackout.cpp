@@ -19,19 +19,23 @@ bool has_b22(Generation generation) {
     return (generation_defects(generation) >> static_cast<u32>(Defect::kB22) & 1) != 0;
 }
 
-/// Blocks of the larger of two handovers that a cell is computed from.
-u64 sample_blocks(const Request& request, u64 block_bytes) {
-    return std::max<u64>(std::min(request.run_bytes_max, kSampleBytes) / block_bytes, 2);
+/// Blocks of the larger of two handovers that a cell is computed from. Both fill whole sections of the memory map, and
+/// whole bitmaps at order 0: each of these is a step in what a handover costs.
+u64 sample_blocks(const Request& request, const Geometry& g, u64 block_bytes) {
+    const u64 bytes = std::max(kSampleBytes, 4 * g.section_bytes());
+    return std::max<u64>(std::min(request.run_bytes_max, bytes) / block_bytes, 2);
 }
 
 /// Blocks of the largest handover that has to be made for a cell.
-u64 made_blocks(const Request& request, const Cell& cell, u64 block_bytes) {
+u64 made_blocks(const Request& request, const Cell& cell) {
+    const Geometry& g = geometry_of(cell.machine.arch);
+    const u64 block_bytes = g.bytes_of(cell.order);
     const bool run = cell.blocks <= std::max<u64>(request.run_bytes_max / block_bytes, 2);
-    return run ? cell.blocks : sample_blocks(request, block_bytes);
+    return run ? cell.blocks : sample_blocks(request, g, block_bytes);
 }
 
 void measure(const Request& request, HandoverMachine& machine, Cell& cell) {
-    const u64 most = made_blocks(request, cell, machine.geometry().bytes_of(cell.order));
+    const u64 most = made_blocks(request, cell);
     if (most == cell.blocks) {
         cell.counts = machine.hand_over(cell.order, cell.blocks);
         cell.how = How::kRun;
@@ -47,7 +51,7 @@ void measure(const Request& request, HandoverMachine& machine, Cell& cell) {
 /// Says why there is nothing to measure, if so.
 std::string impossible(const Request& request, const Cell& cell, u64 block_bytes) {
     if (cell.blocks == 0) return fmt::format("one block has {}, more than shall be preserved", size_text(block_bytes));
-    const u64 touched = made_blocks(request, cell, block_bytes) * block_bytes;
+    const u64 touched = made_blocks(request, cell) * block_bytes;
     if (touched > kHostBytesMax)
         return fmt::format("even two blocks would take {} of this host's memory", size_text(touched));
     return {};

@@ -21,7 +21,7 @@ namespace baton::blackout {
 
 inline constexpr u64 kPreserveBytesMax = 64 * kGiB;  // of the default: half of RAM, at most this
 inline constexpr u64 kRunBytesMax = 2 * kGiB;        // really preserved, unless asked for more
-inline constexpr u64 kSampleBytes = 512 * kMiB;      // preserved in the larger of two handovers that others follow from
+inline constexpr u64 kSampleBytes = 512 * kMiB;      // at least, in the larger of two handovers to compute from
 inline constexpr u32 kOrderMax = 18;                 // 1 GiB with 4K pages: the largest huge page
 inline constexpr u64 kHostBytesMax = 8 * kGiB;       // what allocating for one handover may touch of the host's memory
 

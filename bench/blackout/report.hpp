@@ -14,7 +14,8 @@ struct ReportStyle {
     const sim::Profile& profile;
     u64 cpus = 1;
     u64 devices = 0;
-    bool phases = false;  // every phase of every cell
+    bool phases = false;   // every phase of every cell
+    bool sources = false;  // every figure of the profile, and where it comes from
 };
 
 /// What the times of one cell come to.

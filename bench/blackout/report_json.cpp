@@ -19,6 +19,24 @@ ordered_json phase_json(const Cell& cell, const Times& times, const PhaseInfo& p
             {"work", work},       {"work_ns", times.work_ns[p]}, {"constant_ns", times.constant_ns[p]}};
 }
 
+ordered_json profile_json(const sim::Profile& profile) {
+    ordered_json out = {{"name", profile.name},
+                        {"about", profile.about},
+                        {"work", ordered_json::array()},
+                        {"constants", ordered_json::array()}};
+    for (const sim::WorkCost& c : profile.costs)
+        out["work"].push_back(
+            {{"unit", info(c.work).name}, {"ps", c.ps}, {"per_page", c.per_page}, {"source", c.source}});
+    for (const sim::PhaseConstant& c : profile.constants)
+        out["constants"].push_back({{"phase", info(c.phase).code},
+                                    {"x86_64", c.paid_on(Isa::kX86_64)},
+                                    {"aarch64", c.paid_on(Isa::kAArch64)},
+                                    {"per", sim::kPers[static_cast<u32>(c.per)].name},
+                                    {"us", c.us},
+                                    {"source", c.source}});
+    return out;
+}
+
 ordered_json cell_json(const Cell& cell, const ReportStyle& style) {
     const Geometry& g = geometry_of(cell.machine.arch);
     const auto* generation = std::ranges::find(kGenerations, cell.machine.generation, &GenerationInfo::id);
@@ -45,7 +63,7 @@ ordered_json cell_json(const Cell& cell, const ReportStyle& style) {
 }  // namespace
 
 std::string report_json(const Request& request, const std::vector<Cell>& cells, const ReportStyle& style) {
-    ordered_json out = {{"profile", style.profile.name},
+    ordered_json out = {{"profile", profile_json(style.profile)},
                         {"cpus", style.cpus},
                         {"devices", style.devices},
                         {"initrd_bytes", request.initrd_bytes},

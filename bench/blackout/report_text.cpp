@@ -142,6 +142,24 @@ std::string constants_text(const ReportStyle& style) {
                        style.cpus == 1 ? "" : "s", style.devices, style.devices == 1 ? "" : "s", phases);
 }
 
+std::string isas_text(const sim::PhaseConstant& c) {
+    const bool x86 = c.paid_on(Isa::kX86_64);
+    return x86 && c.paid_on(Isa::kAArch64) ? "" : x86 ? ", x86_64" : ", aarch64";
+}
+
+std::string sources_text(const sim::Profile& profile) {
+    std::string out = fmt::format("\n{:<20}{:>12}  {}\n", "work", "ps each", "source");
+    for (const sim::WorkCost& c : profile.costs)
+        out += fmt::format("{:<20}{:>12}  {}\n", info(c.work).name, c.ps, c.source);
+    out += fmt::format("\n{:<20}{:>12}  {}\n", "constant", "us", "source");
+    for (const sim::PhaseConstant& c : profile.constants)
+        out += fmt::format(
+            "{:<20}{:>12}  {}\n",
+            fmt::format("{} {}{}", info(c.phase).code, sim::kPers[static_cast<u32>(c.per)].name, isas_text(c)), c.us,
+            c.source);
+    return out;
+}
+
 template <class Test>
 bool any_cell(const std::vector<Cell>& cells, Test test) {
     return std::ranges::any_of(cells, test);
@@ -174,6 +192,7 @@ std::string report_text(const Request& request, const std::vector<Cell>& cells, 
     if (style.phases)
         for (const Cell& cell : cells)
             if (cell.has_counts()) out += phases_text(cell, style);
+    if (style.sources) out += sources_text(style.profile);
     out += "\ndark: P1 to P13, by counted work and by constants\n" + constants_text(style);
     if (any_cell(cells, [](const Cell& c) { return c.how == How::kComputed; }))
         out += "computed: each count on a line through two handovers on that machine\n";

@@ -57,10 +57,10 @@ TEST_CASE("fit: what is computed is what a handover counts") {
     const Case cases[] = {
         {{GeometryId::kX86_64, Generation::k6_18, 8 * kGiB}, 0, 32768, 262144},
         {{GeometryId::kX86_64, Generation::k6_16, 8 * kGiB}, 0, 4096, 32768},
-        {{GeometryId::kAArch64_4K, Generation::k7_0, 8 * kGiB}, 0, 4096, 32768},
+        {{GeometryId::kAArch64_4K, Generation::k7_0, 8 * kGiB}, 0, 32768, 131072},
         {{GeometryId::kAArch64_4K, Generation::k7_1, 8 * kGiB}, 0, 32768, 131072},
         {{GeometryId::kX86_64, Generation::k7_1, 8 * kGiB}, 9, 32, 512},
-        {{GeometryId::kAArch64_64K, Generation::k6_18, 8 * kGiB}, 0, 2048, 16384},
+        {{GeometryId::kAArch64_64K, Generation::k6_18, 8 * kGiB}, 0, 16384, 49152},
     };
     for (const Case& c : cases) {
         CAPTURE(geometry_of(c.machine.arch).name, static_cast<u32>(c.machine.generation), c.order, c.blocks);

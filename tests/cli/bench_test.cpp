@@ -2,6 +2,8 @@
 // `baton bench blackout`: what it measures, what it computes and says so, and what it refuses.
 #include <nlohmann/json.hpp>
 
+#include "model/types.hpp"
+#include "model/work.hpp"
 #include "tests/catch.hpp"
 #include "tests/cli/binary.hpp"
 
@@ -82,6 +84,21 @@ TEST_CASE("bench blackout: the same every time, and the table says how each cell
     CHECK(phases.out.find("16M preserved in 8 blocks of order 9, run") != std::string::npos);
     CHECK(phases.out.find("  P10 memory map ") != std::string::npos);
     CHECK(text.out.find("  P10 memory map ") == std::string::npos);
+}
+
+TEST_CASE("bench blackout: every figure of the profile is told with its source") {
+    const Said text = run_baton(kSmall + "--order 9 --sources");
+    const json profile = json::parse(run_baton(kSmall + "--order 9 --json").out).at("profile");
+    CHECK(profile.at("name") == "generic");
+    REQUIRE(profile.at("work").size() == baton::kWorkCount);
+    REQUIRE(profile.at("constants").size() >= 5);
+    for (const char* kind : {"work", "constants"})
+        for (const json& figure : profile.at(kind)) {
+            const std::string source = figure.at("source");
+            CHECK_FALSE(source.empty());
+            CHECK(text.out.find(source + "\n") != std::string::npos);
+        }
+    CHECK(run_baton(kSmall + "--order 9").out.find("model parameter") == std::string::npos);
 }
 
 TEST_CASE("bench blackout: memory that is not there is no figure") {
