@@ -210,7 +210,8 @@ void Machine::enter_kernel(PhysAddr image, u64 argument) {
     // What the kernel before had free, this one has yet to find.
     for (const OwnedRun& run : ownership_.runs())
         if (run.owner == Owner::kFree) ownership_.set(run.range, Owner::kNobody);
-    if (sender_generation_ == 0) return;  // a cold boot: nobody handed anything over
+    handover_.reset();
+    if (sender_generation_ == 0 || !reads_handover_) return;  // a cold boot: nobody handed anything over
     SeenHandover seen;
     seen.sender = static_cast<Generation>(sender_generation_);
     seen.image = image;

@@ -162,6 +162,10 @@ public:
     /// Null: none. It must outlive the machine, or be taken away before.
     void set_monitor(Monitor* monitor) { monitor_ = monitor; }
 
+    /// Whether what crosses a kexec is read and hashed at the entry of the next kernel: handover(). It costs more than
+    /// some kexecs do, and explorers do without.
+    void set_reads_handover(bool reads) { reads_handover_ = reads; }
+
     bool waiting() const { return state_ == State::kWaiting; }
     bool at_break() const { return state_ == State::kBreak; }
 
@@ -188,6 +192,9 @@ public:
     bool may_be_written_by_device(u64 frame) const;
     /// Forbidden writes since power-on, each kind once, in the order of the first of its kind.
     const std::vector<ForbiddenWrite>& forbidden() const { return forbidden_; }
+    /// Owners whose memory writes of a device have come to in a phase, since the machine was made: a bit each. No going
+    /// back takes one away.
+    u32 owners_written(u32 slot, Phase phase) const { return owners_written_[slot][static_cast<u32>(phase)]; }
     /// One of them as people read it.
     std::string story(const ForbiddenWrite& w) const;
     /// What a device of a virtual machine has written to memory that it may write: word by word, the last of each.
@@ -302,6 +309,8 @@ private:
     ImageWatch watch_;
     std::vector<ForbiddenWrite> forbidden_;
     std::array<std::map<u64, u64>, device::kSlots> device_logs_;
+    std::array<std::array<u32, kPhaseCount>, device::kSlots> owners_written_{};
+    bool reads_handover_ = true;
     std::unique_ptr<KernelRunner> runner_;
     GuestRunner* guest_ = nullptr;  // the same object, if it is one
     Monitor* monitor_ = nullptr;

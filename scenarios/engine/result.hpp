@@ -51,6 +51,7 @@ struct Hop {
     std::string to;
     bool arrived = false;   // the next kernel took commands
     bool kho_boot = false;  // and it accepted the handover
+    bool lost = false;      // handed-over memory changed, or was nobody's
     u64 blocks = 0;         // preserved
     u64 pages = 0;
     u64 bytes = 0;
@@ -73,13 +74,14 @@ struct RunResult {
     Cell cell;
     Verdict verdict = Verdict::kInternal;
     std::optional<Ending> ending;  // with kFail: a kernel ended that should not have
+    std::optional<Errno> error;    // with kFail: a command failed that should not have
     std::string message;           // with kSkipped, kBadInput, kInternal: what stood in the way
     std::string state_hash;        // 32 hexadecimal digits (D32)
     std::string handover_hash;     // of the last hop (D4); empty: none
     std::string sequence_hash;     // of every schedule point passed, in order, with its ledger time (D6)
     std::vector<Finding> findings;
     std::vector<sim::ForbiddenWrite> races;  // expected or not, each kind once a step
-    std::vector<PhaseWork> phases;  // in the order of the phases
+    std::vector<PhaseWork> phases;           // in the order of the phases
     std::vector<Hop> hops;
     std::vector<std::string> verified;  // "oops: 4 MiB intact at 0x1fc00000"
     std::string profile;                // of the times
