@@ -19,6 +19,7 @@
 #include "scenarios/engine/parse.hpp"
 #include "scenarios/engine/steps.hpp"
 #include "sim/ownership/races.hpp"
+#include "sim/ownership/transitions.hpp"
 
 namespace baton::cli {
 namespace {
@@ -108,6 +109,28 @@ Lines races() {
     return lines;
 }
 
+/// "P0-P5, P10"
+std::string phases_text(sim::PhaseSet set) {
+    std::string text;
+    for (u32 first = 0; first < kPhaseCount; ++first) {
+        if ((set >> first & 1) == 0) continue;
+        u32 last = first;
+        while (last + 1 < kPhaseCount && (set >> (last + 1) & 1) != 0) ++last;
+        text += fmt::format("{}{}", text.empty() ? "" : ", ", kPhases[first].code);
+        if (last != first) text += fmt::format("-{}", kPhases[last].code);
+        first = last;
+    }
+    return text;
+}
+
+Lines owners() {
+    Lines lines;
+    for (const sim::Transition& t : sim::kTransitions)
+        lines.push_back(
+            {fmt::format("{} -> {}", name(t.from), name(t.to)), fmt::format("{} ({})", t.when, phases_text(t.phases))});
+    return lines;
+}
+
 struct Topic {
     std::string_view name;
     std::string_view meaning;
@@ -119,6 +142,7 @@ constexpr Topic kTopics[] = {
     {"generations", "kernel generations", generations},
     {"sites", "schedule points (`baton points` adds their phase)", sites},
     {"allocs", "places in a kernel that ask for memory: fail_alloc", allocs},
+    {"owners", "changes of owner that memory can go through, and in which phases", owners},
     {"places", "places that a poke can name", places},
     {"devices", "kinds of device", devices},
     {"races", "races between DMA and a handover: expect_race", races},

@@ -37,6 +37,9 @@ scenarios::Diagnostic usage_error(const CLI::ParseError& error, const CLI::App& 
         dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && app.get_subcommands().empty();
     if (verb_missing && argc > 1) return unknown_verb(app, argv[1]);
     if (verb_missing) return {{}, {}, "no verb is given", "baton help lists them"};
+    const bool part_missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr &&
+                              app.get_subcommands().front()->get_require_subcommand_min() != 0;
+    if (part_missing && argc > 2 && argv[2][0] != '-') return unknown_verb(*app.get_subcommands().front(), argv[2]);
     return {{}, {}, error.what(), "baton help explains"};
 }
 
@@ -61,6 +64,7 @@ public:
         add_inspect();
         add_diff();
         add_export();
+        add_bench();
         CLI::App* help = app_.add_subcommand("help", "Explain a verb");
         help->add_option("VERB", help_verb_, "which one; all if left out");
         help->callback([this] { verb_ = [this] { return show_help(); }; });
@@ -87,6 +91,8 @@ private:
             ->delimiter(',')
             ->allow_extra_args(false);
         verb->add_option("--junit", run_.junit, "also write JUnit's XML to this file");
+        verb->add_option("--html", run_.html, "also write a page to read in a browser: memory maps, phases, findings");
+        verb->add_option("--timeline", run_.timeline, "also write a timeline for Perfetto (trace event JSON)");
         verb->add_flag("--save-on-fail", run_.save_on_fail, "save the machine of a failed run to the current folder");
         verb->add_flag("-v,--verbose", run_.verbose, "every run in full, with the kernel log");
         add_json(verb, run_.json);
@@ -249,6 +255,34 @@ private:
         verb->callback([this] { verb_ = [this] { return export_handover(export_); }; });
     }
 
+    void add_bench() {
+        CLI::App* bench = app_.add_subcommand("bench", "Measure: what a handover costs");
+        bench->require_subcommand(1);
+        CLI::App* verb = bench->add_subcommand("blackout", "How long a machine is dark, phase by phase");
+        BlackoutArguments& b = blackout_;
+        const auto list = [&](const char* name, std::vector<std::string>& words, const char* meaning) {
+            verb->add_option(name, words, meaning)->delimiter(',')->allow_extra_args(false)->capture_default_str();
+        };
+        list("--memory", b.memory, "sizes of the machine");
+        list("--order", b.orders, "the preserved memory is blocks of 2^N pages, N from 0 to 18");
+        list("--generation", b.generations, "of both kernels (`baton list --generations`)");
+        list("--arch", b.archs, "architectures of the machine");
+        const auto one = [&](const char* name, std::string& word, const char* meaning) {
+            verb->add_option(name, word, meaning)->capture_default_str();
+        };
+        one("--preserve", b.preserve, "how much is preserved; the smaller of half of the memory and 64G if left out");
+        one("--run-max", b.run_max, "the most that is really preserved; cells with more are computed from two such");
+        one("--scratch-scale", b.scratch_scale, "the N of kho_scratch=N%");
+        one("--initrd", b.initrd, "size of both kernels' initrd");
+        one("--cpus", b.cpus, "of the machine, for the profile's constants");
+        one("--devices", b.devices, "likewise");
+        one("--profile", b.profile, "a TOML file with the cost of each unit of work; the generic one if left out");
+        verb->add_flag("--phases", b.phases, "every phase of every cell, with all its work");
+        verb->add_flag("--sources", b.sources, "every figure of the profile, and where it comes from");
+        add_json(verb, b.json);
+        verb->callback([this] { verb_ = [this] { return bench_blackout(blackout_); }; });
+    }
+
     Exit show_help() {
         if (help_verb_.empty()) return print(app_.help(), Exit::kPass);
         for (const CLI::App* verb : app_.get_subcommands([](const CLI::App*) { return true; }))
@@ -271,6 +305,7 @@ private:
     InspectArguments inspect_;
     DiffArguments diff_;
     ExportArguments export_;
+    BlackoutArguments blackout_;
     std::string help_verb_;
     std::function<Exit()> verb_;
 };
@@ -288,8 +323,12 @@ Exit main(int argc, const char* const* argv) {
     } catch (const CLI::CallForHelp&) {
         // The innermost verb on the command line is the one that help was asked about.
         CLI::App* about = &line.app();
-        while (!about->get_subcommands().empty()) about = about->get_subcommands().front();
-        return print(about == &line.app() ? about->help() : about->help("baton"), Exit::kPass);
+        std::string above;
+        while (!about->get_subcommands().empty()) {
+            above += (above.empty() ? "" : " ") + about->get_name();
+            about = about->get_subcommands().front();
+        }
+        return print(about->help(above), Exit::kPass);
     } catch (const CLI::CallForVersion&) {
         return print(fmt::format("{}\n", kVersion), Exit::kPass);
     } catch (const CLI::ParseError& error) {

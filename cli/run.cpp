@@ -10,6 +10,7 @@
 #include "cli/choices.hpp"
 #include "cli/output.hpp"
 #include "cli/paths.hpp"
+#include "cli/report_files.hpp"
 #include "cli/verbs.hpp"
 #include "scenarios/engine/engine.hpp"
 #include "scenarios/engine/report.hpp"
@@ -39,6 +40,13 @@ private:
     bool shown_ = false;
 };
 
+std::vector<Diagnostic> write_reports(const RunArguments& arguments, const scenarios::RunReport& report) {
+    std::vector<Diagnostic> wrong;
+    if (!arguments.html.empty()) write_report(arguments.html, scenarios::report_html(report), wrong);
+    if (!arguments.timeline.empty()) write_report(arguments.timeline, scenarios::report_timeline(report), wrong);
+    return wrong;
+}
+
 }  // namespace
 
 Exit run(const RunArguments& arguments) {
@@ -56,9 +64,14 @@ Exit run(const RunArguments& arguments) {
         return Exit::kUsage;
     }
 
+    // All before anything runs: a run whose report is lost is wasted.
+    const ReportFiles files(
+        {{"--junit", arguments.junit, true}, {"--html", arguments.html}, {"--timeline", arguments.timeline}});
+    if (const auto wrong = files.check(scenarios::find_scenarios(request.paths).files); !wrong.empty())
+        return print_diagnostics(wrong, arguments.json);
     std::ofstream junit;
     if (!arguments.junit.empty()) {
-        junit.open(arguments.junit, std::ios::binary);  // before anything runs: a run whose report is lost is wasted
+        junit.open(arguments.junit, std::ios::binary);
         if (!junit)
             return print_diagnostics({{arguments.junit,
                                        {},
@@ -66,6 +79,8 @@ Exit run(const RunArguments& arguments) {
                                        "--junit names a file"}},
                                      arguments.json);
     }
+    request.timeline = !arguments.timeline.empty();
+    request.illustrated = !arguments.html.empty();
 
     ProgressLine progress;
     request.on_progress = [&](const scenarios::Progress& p) { progress.show(p); };
@@ -76,6 +91,8 @@ Exit run(const RunArguments& arguments) {
         return print_diagnostics(
             {{arguments.junit, {}, fmt::format("cannot be written: {}", std::strerror(errno)), {}}}, arguments.json);
     if (!report.diagnostics.empty()) return print_diagnostics(report.diagnostics, arguments.json);
+    if (const auto wrong = write_reports(arguments, report); !wrong.empty())
+        return print_diagnostics(wrong, arguments.json);
     const scenarios::TextStyle style{standard_output_is_terminal(), arguments.verbose};
     return print(
         arguments.json ? scenarios::report_json(report, arguments.verbose) : scenarios::report_text(report, style),

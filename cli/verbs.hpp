@@ -18,7 +18,9 @@ struct RunArguments {
     std::vector<std::string> archs;
     std::vector<std::string> targets;
     std::vector<std::string> seeds;  // quantities
-    std::string junit;
+    std::string junit;               // files; empty: none
+    std::string timeline;
+    std::string html;
     bool save_on_fail = false;
     bool verbose = false;
     bool json = false;
@@ -155,6 +157,25 @@ struct InspectArguments {
     bool json = false;
 };
 Exit inspect(const InspectArguments& arguments);
+
+/// Numbers are quantities.
+struct BlackoutArguments {
+    std::vector<std::string> archs = {"x86_64"};
+    std::vector<std::string> generations = {"6.18"};
+    std::vector<std::string> memory = {"1G", "16G", "128G", "1T"};
+    std::vector<std::string> orders = {"0", "9", "18"};
+    std::string preserve;  // empty: the smaller of half of the memory and 64G
+    std::string run_max = "2G";
+    std::string scratch_scale = "200";
+    std::string initrd = "0";
+    std::string cpus = "1";
+    std::string devices = "0";
+    std::string profile;  // file; empty: the generic one
+    bool phases = false;
+    bool sources = false;
+    bool json = false;
+};
+Exit bench_blackout(const BlackoutArguments& arguments);
 
 struct DiffArguments {
     HandoverChoice a;

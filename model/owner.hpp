@@ -21,6 +21,7 @@ enum class Owner : u8 {
     kImageList,
     kControl,
     kPreserved,
+    kHandedOver,  // preserved by the kernel before, and not restored yet
     kHandoverMetadata,
     kMmio,
     kDma,
@@ -28,9 +29,9 @@ enum class Owner : u8 {
 };
 
 inline constexpr std::string_view kOwnerNames[] = {
-    "nobody",       "free",      "firmware",          "kernel",       "kernel image",
-    "page tables",  "user",      "scratch",           "image source", "image list",
-    "control page", "preserved", "handover metadata", "mmio",         "dma buffer",
+    "nobody",  "free",         "firmware",   "kernel",       "kernel image", "page tables", "user",
+    "scratch", "image source", "image list", "control page", "preserved",    "handed over", "handover metadata",
+    "mmio",    "dma buffer",
 };
 static_assert(sizeof(kOwnerNames) / sizeof(kOwnerNames[0]) == static_cast<u32>(Owner::kCount));
 constexpr std::string_view name(Owner o) { return kOwnerNames[static_cast<u32>(o)]; }

@@ -13,9 +13,11 @@
 #include "model/port.hpp"
 #include "sim/boot/captured.hpp"
 #include "sim/boot/loader.hpp"
+#include "sim/events/log_format.hpp"
 #include "sim/guest/runner.hpp"
 #include "sim/monitor.hpp"
 #include "sim/native/runner.hpp"
+#include "sim/observer.hpp"
 #include "sim/source_files.hpp"
 #include "sim/time/profile.hpp"
 
@@ -79,6 +81,8 @@ void Machine::begin_step() {
     actions_.clear();
     turns_.clear();
     turns_taken_ = 0;
+    late_turns_.clear();
+    if (std::exchange(counting_late_, false)) guest_->stop_after(std::nullopt);
     writes_.clear();
     replayed_writes_.clear();
     instant_.reset();
@@ -123,7 +127,9 @@ Outcome Machine::command(Op op, std::initializer_list<u64> args, std::string_vie
 
 Outcome Machine::observe(Op op, std::initializer_list<u64> args, std::string_view text) {
     const Ledger::State before = ledger_.snapshot();
+    Observer* const observer = std::exchange(observer_, nullptr);
     const Outcome out = command(op, args, text);
+    observer_ = observer;
     ledger_.restore(before);
     return out;
 }
@@ -151,6 +157,7 @@ Outcome Machine::go(Pending what) {
 
 // Lets the monitor look at a kernel that stands still, and go on from breaks that are not the step's own.
 Stop Machine::attend(Stop stop) {
+    if (!late_turns_.empty()) stop = take_late_turns(stop);
     const auto standing = [](const Stop& s) { return s.kind == Stop::Kind::kBreak || s.kind == Stop::Kind::kFault; };
     while (monitor_ != nullptr && standing(stop)) {
         state_ = stop.kind == Stop::Kind::kBreak ? State::kBreak : State::kDead;
@@ -171,6 +178,7 @@ Outcome Machine::settle(Stop stop) {
         parked_ = false;
         if (const Kernel* k = kernel(); k != nullptr) sender_generation_ = k->config.generation;
         pending_ = Pending::kTransfer;
+        compare_jump();
         remember_instant();
         stop = attend(runner_->transfer(jump_));
     }
@@ -207,11 +215,15 @@ void Machine::enter_kernel(PhysAddr image, u64 argument) {
     kernel_ = image + kKernelOffset;
     if (!bus_.empty()) watch_.enter({image, kImageSize});
     initrd_ = boot ? boot->initrd : PhysRange{};
+<<<<<<< HEAD
     // What the kernel before had free, this one has yet to find.
     for (const OwnedRun& run : ownership_.runs())
         if (run.owner == Owner::kFree) ownership_.set(run.range, Owner::kNobody);
     handover_.reset();
     if (sender_generation_ == 0 || !reads_handover_) return;  // a cold boot: nobody handed anything over
+=======
+    if (sender_generation_ == 0) return change_kernel(nullptr);  // a cold boot: nobody handed anything over
+>>>>>>> dfe33e7d8b338d7ccc2724f05176a732a3477d5d
     SeenHandover seen;
     seen.sender = static_cast<Generation>(sender_generation_);
     seen.image = image;
@@ -221,6 +233,7 @@ void Machine::enter_kernel(PhysAddr image, u64 argument) {
         seen.handover = read_handover(*boot, g, rules_for(static_cast<Generation>(sender_generation_)), reader());
         seen.hash = handover_hash(seen.boot, seen.handover, g, touched());
     }
+    change_kernel(&seen);
     handover_ = std::move(seen);
 }
 
@@ -303,6 +316,7 @@ Machine::Moment Machine::moment() {
     m.watch_ = watch_;
     m.forbidden_ = forbidden_;
     m.device_logs_ = device_logs_;
+    m.claims_ = claims_.snapshot();
     m.cpu_ = runner_->save_cpu();
     m.jump_ = jump_;
     m.kernel_ = kernel_;
@@ -330,6 +344,7 @@ void Machine::restore(const Moment& m) {
     watch_ = m.watch_;
     forbidden_ = m.forbidden_;
     device_logs_ = m.device_logs_;
+    claims_.restore(m.claims_);
     jump_ = m.jump_;
     kernel_ = m.kernel_;
     root_ = m.root_;
@@ -356,6 +371,7 @@ SiteAction Machine::at(Site site, u64 arg0, u64 arg1) {
     position_ = {site, n};
     ledger_.at(site);
     events_.site(site, ledger_.now_ns(), arg0, arg1);
+    if (observer_ != nullptr) observer_->site(site, n, arg0, arg1, ledger_.now_ns());
     // An exception cannot cross the kernel's stack: it waits on the machine's side of the switch.
     try {
         if (site == Site::kKernelEntry) enter_kernel({arg0}, arg1);
@@ -377,7 +393,7 @@ SiteAction Machine::at(Site site, u64 arg0, u64 arg1) {
         break_.reset();
         broke_ = true;
     }
-    return watched || broke_ ? SiteAction::kBreak : SiteAction::kGoOn;
+    return watched || broke_ || !late_turns_.empty() ? SiteAction::kBreak : SiteAction::kGoOn;
 }
 
 SiteAction Machine::charge(Work work, u64 amount) {
@@ -385,18 +401,15 @@ SiteAction Machine::charge(Work work, u64 amount) {
     return spend() ? SiteAction::kGoOn : SiteAction::kHang;
 }
 
-void Machine::own(PhysRange range, Owner from, Owner to) {
-    ownership_.set(range, to);
-    if (!bus_.empty()) watch_.take(range, to, ledger_.phase());
-    events_.own(range, from, to, ledger_.now_ns());
-}
-
 void Machine::log(LogLevel level, Log id, const u64 (&args)[4]) {
     events_.log(level, id, {args[0], args[1], args[2], args[3]}, ledger_.now_ns());
+    if (observer_ != nullptr) observer_->log(level, format_log(id, args), ledger_.now_ns());
 }
 
 void Machine::warn(u32 file, u32 line) {
-    events_.note(LogLevel::kWarn, fmt::format("WARNING at {}:{}", source_file(file), line), ledger_.now_ns());
+    const std::string text = fmt::format("WARNING at {}:{}", source_file(file), line);
+    events_.note(LogLevel::kWarn, text, ledger_.now_ns());
+    if (observer_ != nullptr) observer_->log(LogLevel::kWarn, text, ledger_.now_ns());
 }
 
 u64 Machine::now() { return ledger_.now_ns(); }

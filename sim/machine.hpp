@@ -29,6 +29,7 @@
 #include "sim/memory/snapshot.hpp"
 #include "sim/memory/state_hash.hpp"
 #include "sim/memory_map.hpp"
+#include "sim/ownership/claims.hpp"
 #include "sim/ownership/dma_map.hpp"
 #include "sim/ownership/image_watch.hpp"
 #include "sim/ownership/ownership_map.hpp"
@@ -45,6 +46,7 @@ namespace baton::sim {
 
 class GuestRunner;
 class Monitor;
+class Observer;
 
 struct MachineConfig {
     GeometryId geometry = GeometryId::kX86_64;
@@ -83,6 +85,7 @@ struct DeviceTurn {
     u32 slot = 0;
     TurnKind kind = TurnKind::kBoth;
     u32 times = 1;
+    u64 after = 0;  // instructions of a guest behind the point; a native kernel has none: at the point
     bool operator==(const DeviceTurn&) const = default;
 };
 
@@ -161,6 +164,8 @@ public:
     void set_migration_listener(std::function<void(PhysAddr from, PhysAddr to)> f) { migrated_ = std::move(f); }
     /// Null: none. It must outlive the machine, or be taken away before.
     void set_monitor(Monitor* monitor) { monitor_ = monitor; }
+    /// Null: none; likewise.
+    void set_observer(Observer* observer);
 
     /// Whether what crosses a kexec is read and hashed at the entry of the next kernel: handover(). It costs more than
     /// some kexecs do, and explorers do without.
@@ -199,6 +204,8 @@ public:
     std::string story(const ForbiddenWrite& w) const;
     /// What a device of a virtual machine has written to memory that it may write: word by word, the last of each.
     const std::map<u64, u64>& device_log(u32 slot) const { return device_logs_[slot]; }
+    /// Where what kernels said about memory is not so, in order.
+    const ClaimLog& claim_faults() const { return claims_; }
     const Ledger& ledger() const { return ledger_; }
     const EventLog& events() const { return events_; }
     /// Of the last hop; nothing before the first exec.
@@ -275,9 +282,14 @@ private:
 
     // machine_devices.cpp
     void devices_at(Site site, u64 arg0, u64 arg1);
+    void take_turn(const DeviceTurn& turn);
+    Stop take_late_turns(Stop stop);
     void leave_kernel();
+    RangeSet metadata_handed_over();
     void arrive(const Arrival& arrival);
-    void judge(const Arrival& arrival, PhysRange range);
+    /// Whether the write is forbidden.
+    bool judge(const Arrival& arrival, PhysRange range);
+    void tell(const Arrival& arrival, PhysRange range, bool in_memory, Owner owner, bool forbidden);
     WriteEvent event_of(const Arrival& arrival, PhysRange range) const;
     void save_devices(ByteWriter& to) const;
     void load_devices(ByteReader& from);
@@ -295,6 +307,9 @@ private:
     void get_replay(ByteReader& from);
     void restore_cpu(ByteReader& from);
     bool spend();
+    void keep_claims(std::vector<ClaimFault> faults);
+    void compare_jump();
+    void change_kernel(const SeenHandover* seen);
 
     MachineConfig config_;
     MachineMap map_;
@@ -309,11 +324,16 @@ private:
     ImageWatch watch_;
     std::vector<ForbiddenWrite> forbidden_;
     std::array<std::map<u64, u64>, device::kSlots> device_logs_;
+<<<<<<< HEAD
     std::array<std::array<u32, kPhaseCount>, device::kSlots> owners_written_{};
     bool reads_handover_ = true;
+=======
+    ClaimLog claims_;
+>>>>>>> dfe33e7d8b338d7ccc2724f05176a732a3477d5d
     std::unique_ptr<KernelRunner> runner_;
     GuestRunner* guest_ = nullptr;  // the same object, if it is one
     Monitor* monitor_ = nullptr;
+    Observer* observer_ = nullptr;
     std::function<void(PhysAddr, PhysAddr)> migrated_;
 
     State state_ = State::kOff;
@@ -341,6 +361,8 @@ private:
     std::vector<Action> actions_;
     std::vector<DeviceTurn> turns_;
     u64 turns_taken_ = 0;
+    std::vector<DeviceTurn> late_turns_;  // whose point was passed, and whose instructions are to come
+    bool counting_late_ = false;          // for the first of them
     std::vector<RecordedWrite> writes_;
     std::vector<RecordedWrite> replayed_writes_;
     std::optional<Instant> instant_;  // kept only when the step has a break
@@ -357,6 +379,7 @@ class Machine::Moment {
     ImageWatch watch_;
     std::vector<ForbiddenWrite> forbidden_;
     std::array<std::map<u64, u64>, device::kSlots> device_logs_;
+    ClaimLog::State claims_;
     CpuFields cpu_;
     platform::Jump jump_;
     PhysAddr kernel_;

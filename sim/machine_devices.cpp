@@ -8,7 +8,9 @@
 
 #include "model/kernel.hpp"
 #include "sim/boot/segment_names.hpp"
+#include "sim/guest/runner.hpp"
 #include "sim/machine.hpp"
+#include "sim/observer.hpp"
 
 namespace baton::sim {
 namespace {
@@ -38,10 +40,37 @@ void Machine::devices_at(Site site, u64 arg0, u64 arg1) {
     watch_.at(site, arg0, arg1);
     for (std::size_t i = 0; i < turns_.size(); ++i) {
         if (turns_[i].at != position_) continue;
-        for (u32 n = 0; n < turns_[i].times; ++n)
-            if (bus_.turn(turns_[i].slot, turns_[i].kind, ledger_.now_ns())) ++turns_taken_;
+        // A monitor counts instructions itself, and a break of the step stands at the point.
+        if (turns_[i].after != 0 && guest_ != nullptr && monitor_ == nullptr && break_ != position_)
+            late_turns_.push_back(turns_[i]);
+        else
+            take_turn(turns_[i]);
     }
     bus_.advance(ledger_.now_ns());
+}
+
+void Machine::take_turn(const DeviceTurn& turn) {
+    for (u32 n = 0; n < turn.times; ++n)
+        if (bus_.turn(turn.slot, turn.kind, ledger_.now_ns())) ++turns_taken_;
+}
+
+// The CPU stands in a schedule point and goes on for so many instructions. One count at a time: of two turns at one
+// point, the second counts from where the first was taken.
+Stop Machine::take_late_turns(Stop stop) {
+    while (stop.kind == Stop::Kind::kBreak && !broke_) {
+        if (counting_late_ && guest_->stopped_after()) {
+            take_turn(late_turns_.front());
+            late_turns_.erase(late_turns_.begin());
+            counting_late_ = false;
+        }
+        if (!counting_late_) {
+            counting_late_ = !late_turns_.empty();
+            guest_->stop_after(counting_late_ ? std::optional(late_turns_.front().after) : std::nullopt);
+        }
+        stop = runner_->proceed();
+        if (late_turns_.empty() && !counting_late_) break;
+    }
+    return stop;
 }
 
 void Machine::relax() {
@@ -51,6 +80,25 @@ void Machine::relax() {
     } catch (...) {
         failure_ = std::current_exception();
     }
+}
+
+// Every frame that the next kernel will read to find the handover.
+RangeSet Machine::metadata_handed_over() {
+    RangeSet out;
+    const Kernel* k = kernel();
+    if (k == nullptr || k->kexec.image.kho_fdt.value == 0) return out;
+    const Geometry& g = geometry();
+    const BootHandover boot{.fdt = k->kexec.image.kho_fdt,
+                            .fdt_size = g.page_size(),
+                            .scratch = k->kho.scratch,
+                            .scratch_bytes = k->kho.scratch_count * sizeof(kho::ScratchArea)};
+    const Handover seen = read_handover(boot, g, k->rules(), reader());
+    const auto add = [&out](const HandoverPiece& p) { out.add({p.phys, p.bytes.size()}); };
+    add(seen.root_fdt);
+    add(seen.scratch_array);
+    for (const auto* list : {&seen.sub_fdts, &seen.tracker})
+        for (const HandoverPiece& p : *list) add(p);
+    return out;
 }
 
 // The last line of a kernel: its image is described in its memory for the last time.
@@ -68,7 +116,7 @@ void Machine::leave_kernel() {
             segments.push_back({{image.segments[i].mem, image.segments[i].memsz}, role});
         }
     }
-    watch_.jump(std::move(segments), isa == Isa::kX86_64, geometry().page_size());
+    watch_.jump(std::move(segments), metadata_handed_over(), isa == Isa::kX86_64, geometry().page_size());
     dma_.jump(ownership_);
     bus_.count_hop();
 }
@@ -89,10 +137,47 @@ bool Machine::may_be_written_by_device(u64 frame) const {
 void Machine::arrive(const Arrival& a) {
     const PhysRange range{a.translated.phys, a.write.bytes.size()};
     // What the IOMMU refuses, and what no memory answers to, changes nothing.
-    if (!a.translated.passes || memory_.bytes(range) == nullptr) return;
-    judge(a, range);
-    if (!memory_.write(range.start, a.write.bytes)) return;
+    const bool in_memory = a.translated.passes && memory_.bytes(range) != nullptr;
+    const Owner owner = ownership_.at(range.start);
+    const bool forbidden = in_memory && judge(a, range);
+    if (observer_ != nullptr) tell(a, range, in_memory, owner, forbidden);
+    if (!in_memory || !memory_.write(range.start, a.write.bytes)) return;
     runner_->notify_host_write(range);
+}
+
+void Machine::set_observer(Observer* observer) {
+    observer_ = observer;
+    if (observer == nullptr) return bus_.set_posted(nullptr);
+    bus_.set_posted([this](const PostedWrite& w) {
+        if (observer_ == nullptr) return;
+        observer_->dma({.time_ns = ledger_.now_ns(),
+                        .id = w.id,
+                        .device = w.slot,
+                        .device_name = bus_.config(w.slot).name,
+                        .kind = DmaEvent::Kind::kPosted,
+                        .target = {{w.bus}, w.bytes.size()}});
+    });
+}
+
+void Machine::tell(const Arrival& a, PhysRange range, bool in_memory, Owner owner, bool forbidden) {
+    observer_->dma({.time_ns = ledger_.now_ns(),
+                    .id = a.write.id,
+                    .device = a.write.slot,
+                    .device_name = bus_.config(a.write.slot).name,
+                    .kind = in_memory             ? DmaEvent::Kind::kDelivered
+                            : a.translated.passes ? DmaEvent::Kind::kDropped
+                                                  : DmaEvent::Kind::kBlocked,
+                    .target = range,
+                    .owner = owner,
+                    .forbidden = forbidden});
+    if (!forbidden) return;
+    const auto is_it = [&](const ForbiddenWrite& w) { return w.write == a.write.id; };
+    const auto first = std::ranges::find_if(forbidden_, is_it);
+    if (first == forbidden_.end()) return;  // one more of a kind that was told
+    observer_->race({.time_ns = ledger_.now_ns(),
+                     .dma_id = a.write.id,
+                     .id = first->race() ? std::string(info(*first->race()).id) : "",
+                     .text = story(*first)});
 }
 
 WriteEvent Machine::event_of(const Arrival& a, PhysRange range) const {
@@ -119,20 +204,20 @@ WriteEvent Machine::event_of(const Arrival& a, PhysRange range) const {
 }
 
 // By right: mapped for this device, in memory that can be mapped, and nothing else by now.
-void Machine::judge(const Arrival& a, PhysRange range) {
+bool Machine::judge(const Arrival& a, PhysRange range) {
     const WriteEvent event = event_of(a, range);
     owners_written_[a.write.slot][static_cast<u32>(event.phase)] |= 1u << static_cast<u32>(event.owner);
-    const bool can_be_mapped =
-        event.owner == Owner::kDma || event.owner == Owner::kUser || event.owner == Owner::kPreserved;
+    const bool can_be_mapped = event.owner == Owner::kDma || event.owner == Owner::kUser ||
+                               event.owner == Owner::kPreserved || event.owner == Owner::kHandedOver;
     if (event.mapped && can_be_mapped && event.target == WriteTarget::kPlain) {
         std::map<u64, u64>& log = device_logs_[a.write.slot];
-        if (event.kind != device::Kind::kAssigned) return;
+        if (event.kind != device::Kind::kAssigned) return false;
         for (u64 i = 0; i + 8 <= a.write.bytes.size() && log.size() < kLogWordsMax; i += 8) {
             u64 word;
             std::memcpy(&word, a.write.bytes.data() + i, sizeof(word));
             log[range.start.value + i] = word;
         }
-        return;
+        return false;
     }
     ForbiddenWrite w{.slot = a.write.slot,
                      .target = race_by_target(event),
@@ -148,9 +233,10 @@ void Machine::judge(const Arrival& a, PhysRange range) {
     for (ForbiddenWrite& known : forbidden_)
         if (known.same_kind(w)) {
             ++known.count;
-            return;
+            return true;
         }
     if (forbidden_.size() < kForbiddenKindsMax) forbidden_.push_back(w);
+    return true;
 }
 
 std::string Machine::story(const ForbiddenWrite& w) const {

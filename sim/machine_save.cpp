@@ -161,6 +161,7 @@ void Machine::put_replay(ByteWriter& to) const {
         to.put(t.slot);
         to.put(static_cast<u32>(t.kind));
         to.put(t.times);
+        to.put(t.after);
     }
 }
 
@@ -180,6 +181,7 @@ void Machine::get_replay(ByteReader& from) {
         t.slot = from.get<u32>();
         const u32 kind = from.get<u32>();
         t.times = from.get<u32>();
+        t.after = from.get<u64>();
         if (t.slot >= bus_.size() || kind >= static_cast<u32>(TurnKind::kCount)) from.fail("gives a turn to no device");
         t.kind = static_cast<TurnKind>(kind);
         turns_.push_back(t);
@@ -228,6 +230,9 @@ SavedComponents Machine::components() const {
         save_devices(devices);
         out["devices"] = devices.bytes();
     }
+    ByteWriter claims;
+    claims_.save(claims);
+    out["claims"] = claims.bytes();
     ByteWriter events;
     events_.save(events);
     out["events"] = events.bytes();
@@ -299,6 +304,8 @@ Machine::Loaded Machine::load(const std::filesystem::path& path, const StepBudge
     machine->events_.load(events, header.sites);
     ByteReader owners = file.component("ownership");
     machine->ownership_.load(owners);
+    ByteReader claims = file.component("claims");
+    machine->claims_.load(claims);
     machine->get_state(state);
     if (file.has("devices")) {
         ByteReader devices = file.component("devices");

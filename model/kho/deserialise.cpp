@@ -33,7 +33,7 @@ void reserve_block(Kernel& k, const Block& block) {
     const auto page = mm::page_of(k, block.phys);
     if (!page) platform::page_fault(block.phys, range.size);  // no struct page to stamp
     page->private_data = stamp_of(k, block.order);
-    platform::own({block.phys, geometry(k).bytes_of(block.order)}, Owner::kNobody, Owner::kPreserved);
+    platform::own({block.phys, geometry(k).bytes_of(block.order)}, Owner::kPreserved, Owner::kHandedOver);
     platform::at(Site::kKhoDeserialiseBlock, block.phys.value, block.order.value);
 }
 

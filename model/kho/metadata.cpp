@@ -36,7 +36,7 @@ Owner plain_owner(const Kernel& k, PhysRange block) {
     BATON_ASSERT(rm.count <= kReserveMemMax);
     for (u32 i = 0; i < rm.count; ++i) {
         const ReserveMemEntry& e = rm.entries[i];
-        if (PhysRange{e.start, e.size}.contains(block)) return e.revived != 0 ? Owner::kPreserved : Owner::kUser;
+        if (PhysRange{e.start, e.size}.contains(block)) return e.revived != 0 ? Owner::kHandedOver : Owner::kUser;
     }
     return mm::page_owner(k, block.start);
 }

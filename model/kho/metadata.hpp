@@ -15,7 +15,7 @@ Result<PhysAddr> alloc_metadata_page(Kernel& k, AllocSite site);
 void free_metadata_page(Kernel& k, PhysAddr page);
 
 /// Who has a block when it is not preserved: metadata is the handover's, a reserve_mem region its user's (one that was
-/// revived stays preserved: nobody restored it), the rest is whom the page allocator gave it to.
+/// revived is still handed over: nobody restored it), the rest is whom the page allocator gave it to.
 Owner plain_owner(const Kernel& k, PhysRange block);
 
 /// Every byte is memory that memblock knows. Hostile addresses are checked with this before they are followed.

@@ -48,8 +48,7 @@ Status build(Kernel& k) {
 
 void give_back(const Kernel& k, const Block& block) {
     const PhysRange range{block.phys, geometry(k).bytes_of(block.order)};
-    const Owner plain = plain_owner(k, range);
-    if (plain != Owner::kPreserved) platform::own(range, Owner::kPreserved, plain);
+    platform::own(range, Owner::kPreserved, plain_owner(k, range));
 }
 
 void drop_everything(Kernel& k) {

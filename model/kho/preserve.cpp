@@ -12,10 +12,8 @@
 namespace baton::kho {
 namespace {
 
-/// Tells the ownership map, unless the block was preserved before and stays so (a revived region).
 void change_owner(const Kernel& k, PhysRange block, bool preserved) {
     const Owner plain = plain_owner(k, block);
-    if (plain == Owner::kPreserved) return;
     if (preserved)
         platform::own(block, plain, Owner::kPreserved);
     else

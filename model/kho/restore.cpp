@@ -82,7 +82,7 @@ Result<Order> restore_block(Kernel& k, PhysAddr a, Mode mode, Owner to) {
     if (!order) return order;
     page->private_data = 0;
     initialise_block(k, a, *order, mode, to);
-    platform::own({a, geometry(k).bytes_of(*order)}, Owner::kPreserved, to);
+    platform::own({a, geometry(k).bytes_of(*order)}, Owner::kHandedOver, to);
     platform::at(Site::kKhoRestore, a.value, order->value);
     return order;
 }

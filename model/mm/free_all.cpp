@@ -125,7 +125,7 @@ void free_all(Kernel& k) {
 
 void free_reserved(Kernel& k, PhysRange r, Owner from) {
     const Geometry& g = geometry(k);
-    platform::own(r, from, Owner::kKernel);
+    if (from != Owner::kKernel) platform::own(r, from, Owner::kKernel);
     for (Pfn p = g.pfn_of(r.start); g.phys_of(p) < r.end(); p += 1) {
         BATON_ASSERT(section_of(k, p) != nullptr && !is_free(k, p));
         set_page_refcount(*claim_pages(k, p, 1), 1);

@@ -11,7 +11,10 @@
 #include "scenarios/engine/parse.hpp"
 #include "scenarios/engine/quantity.hpp"
 #include "scenarios/engine/runner.hpp"
+#include "sim/bytes.hpp"
+#include "sim/memory/atomic_file.hpp"
 #include "sim/node_map.hpp"
+#include "sim/timeline/recorder.hpp"
 
 namespace baton::scenarios {
 namespace {
@@ -76,6 +79,16 @@ RunResult run_one(const Planned& run, const RunOptions& options) {
         return run_cell(*run.scenario, run.cell, options);
     } catch (const std::exception& error) {
         return without_run(run, Verdict::kInternal, error.what());
+    }
+}
+
+/// The scenario's text, for a report that shows where a finding stands; empty if it is gone by now.
+std::string source_of(const std::string& file) {
+    try {
+        const std::vector<u8> bytes = sim::read_whole_file(file);
+        return {bytes.begin(), bytes.end()};
+    } catch (const sim::SaveError&) {
+        return {};
     }
 }
 
@@ -165,7 +178,12 @@ RunReport run_paths(const RunRequest& request) {
                 request.on_progress({i, runs.size(), run.scenario->file, &run.cell, step,
                                      static_cast<u32>(run.scenario->steps.size())});
         };
-        report.results.push_back(run_one(run, options));
+        options.memory_maps = request.illustrated;
+        sim::TimelineRecorder recorder(fmt::format("{} [{}]", run.scenario->file, cell_name(run.cell)));
+        if (request.timeline) options.timeline = &recorder;
+        RunResult& result = report.results.emplace_back(run_one(run, options));
+        if (request.timeline) result.timeline = recorder.finish();
+        if (request.illustrated) result.source = source_of(run.scenario->file);
     }
     return report;
 }

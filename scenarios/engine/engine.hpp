@@ -29,6 +29,8 @@ struct RunRequest {
     std::vector<u64> seeds;          // instead of the scenarios' own; empty = theirs
     std::string image_folder;
     bool save_on_fail = false;  // machines of failed runs, to the current folder
+    bool timeline = false;      // RunResult::timeline
+    bool illustrated = false;   // memory maps and sources, for report_html()
     std::function<void(const Progress&)> on_progress;
 };
 

@@ -33,10 +33,10 @@ inline constexpr u64 kOrderMax = 20;          // beyond every allocator's limit,
 inline constexpr u64 kPokeBytesMax = 4096;
 inline constexpr u64 kPokeRepeatedBytesMax = kMiB;
 inline constexpr u64 kBlobBytesMax = 2 * kMiB;  // of a subtree
-inline constexpr u64 kTurnsMax = 10'000;  // of devices, in one step
+inline constexpr u64 kTurnsMax = 10'000;        // of devices, in one step
 inline constexpr u64 kTurnTimesMax = 1'000'000;
 inline constexpr u64 kDeviceNanosecondsMax = 1'000'000'000;  // of a period or a delay
-inline constexpr u64 kNthMax = 1'000'000'000;   // of a schedule point
+inline constexpr u64 kNthMax = 1'000'000'000;                // of a schedule point
 inline constexpr u64 kBudgetCallsMax = 1'000'000'000'000;
 inline constexpr u64 kBudgetInstructionsMax = 1'000'000'000'000;
 

@@ -9,6 +9,28 @@
 namespace baton::scenarios {
 namespace {
 
+/// `expect_verdict = "panic"`, or `{ guest = "triple fault" }` where only one target shows it, or each another.
+void parse_verdict(Fields& fields, Outcome& outcome) {
+    const Value* value = fields.value("expect_verdict");
+    if (value == nullptr) return;
+    static const std::vector<std::string_view> kNames = names_of(kEndings);
+    outcome.place = fields.place("expect_verdict");
+    if (value->type != Value::Type::kTable) {
+        if (const auto chosen = as_choice(*value, "expect_verdict", {"verdict", kNames}, fields.sink()))
+            outcome.ending = kEndings[*chosen].ending;
+        return;
+    }
+    Fields each(*value, value->place, "expect_verdict", fields.sink());
+    static const std::vector<std::string_view> kTargetNames = names_of(kTargets);
+    each.allow_only(kTargetNames);
+    outcome.by_target = true;
+    for (const TargetInfo& row : kTargets)
+        if (const auto chosen = each.choice(row.name, {"verdict", kNames}))
+            (row.target == Target::kGuest ? outcome.guest_ending : outcome.ending) = kEndings[*chosen].ending;
+    if (value->entries.empty())
+        fields.error("expect_verdict", "no target is named", "{ guest = \"triple fault\" }, and nothing for native");
+}
+
 Outcome parse_outcome(Fields& fields) {
     Outcome outcome;
     outcome.place = fields.place();
@@ -22,11 +44,7 @@ Outcome parse_outcome(Fields& fields) {
             if (row.name == kErrorNames[*chosen]) outcome.error = row.value;
         outcome.place = fields.place("expect_error");
     }
-    static const std::vector<std::string_view> kEndingNames = names_of(kEndings);
-    if (const auto chosen = fields.choice("expect_verdict", {"verdict", kEndingNames})) {
-        outcome.ending = kEndings[*chosen].ending;
-        outcome.place = fields.place("expect_verdict");
-    }
+    parse_verdict(fields, outcome);
     if (const auto panic = fields.text("expect_panic")) {
         if (outcome.ending && *outcome.ending != Ending::kPanic)
             fields.error("expect_panic", "a step cannot both panic and end otherwise", "drop one of the two");
@@ -45,6 +63,11 @@ Outcome parse_outcome(Fields& fields) {
         if (const auto chosen =
                 as_choice(*v, "expect_race", {"race", kRaceIds, "`baton list --races` shows them"}, fields.sink()))
             outcome.races.push_back(sim::kRaces[*chosen].race);
+    if (const auto claim = fields.text("expect_claim")) {
+        outcome.claim = *claim;
+        outcome.place = fields.place("expect_claim");
+        if (outcome.claim.empty()) fields.error("expect_claim", "\"expect_claim\" is empty", "quote what it must say");
+    }
     if (!outcome.census.empty() && outcome.ending)
         fields.error("expect_census", "a kernel that ended is not counted", "drop one of the two");
     if (outcome.error && outcome.ending)
@@ -93,7 +116,7 @@ std::vector<ScheduledTurn> parse_turns(Fields& fields, const StepContext& contex
     if (list->items.size() > kTurnsMax)
         fields.error("turn", fmt::format("{} turns in one step are too many", list->items.size()),
                      fmt::format("at most {}", kTurnsMax));
-    constexpr std::string_view kKeys[] = {"site", "device", "do", "times"};
+    constexpr std::string_view kKeys[] = {"site", "device", "do", "times", "after"};
     for (const Value& item : list->items) {
         if (item.type != Value::Type::kTable) {
             fields.sink().add(item.place, fmt::format("\"turn\" holds {}", item.type_name()), "write [[step.turn]]");
@@ -108,6 +131,7 @@ std::vector<ScheduledTurn> parse_turns(Fields& fields, const StepContext& contex
         if (const auto kind = turn.choice("do", {"kind of turn", sim::kTurnNames}))
             t.kind = static_cast<sim::TurnKind>(*kind);
         t.times = static_cast<u32>(turn.integer("times", 1, kTurnTimesMax).value_or(1));
+        t.after = turn.integer("after", 1, kNthMax).value_or(0);
         turns.push_back(t);
     }
     return turns;

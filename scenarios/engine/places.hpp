@@ -26,6 +26,7 @@ enum class PlaceKind : u32 {
     kKernelText,
     kKernelPageTable,
     kFreeLists,
+    kMemoryTop,
     kCount,
 };
 
@@ -54,6 +55,7 @@ inline constexpr PlaceInfo kPlaces[] = {
     {PlaceKind::kKernelText, "kernel.text", "first byte of the running kernel's text"},
     {PlaceKind::kKernelPageTable, "kernel.page_table", "root of the running kernel's page tables"},
     {PlaceKind::kFreeLists, "kernel.free_lists", "free lists of the running kernel's zone with the most free pages"},
+    {PlaceKind::kMemoryTop, "memory.top", "the last MiB of RAM: where early boot allocates first"},
 };
 static_assert(sizeof(kPlaces) / sizeof(kPlaces[0]) == static_cast<u32>(PlaceKind::kCount));
 

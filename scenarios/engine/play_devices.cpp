@@ -71,7 +71,7 @@ void Play::play(const step::VmStop& a) { send(Op::kDevice, {verb(DeviceVerb::kHa
 
 void Play::schedule_turns(const Step& step) {
     for (const ScheduledTurn& t : step.turns)
-        machine().add_turn({{t.when.site, t.when.nth}, t.device, t.kind, t.times});
+        machine().add_turn({{t.when.site, t.when.nth}, t.device, t.kind, t.times, t.after});
 }
 
 void Play::check_races(const Step& step) {

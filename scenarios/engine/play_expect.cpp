@@ -209,8 +209,8 @@ void Play::play(const step::Expect& a) {
                               a.preserved_blocks || a.preserved_pages || a.generation || a.captured ||
                               a.initrd_intact || a.kexec_count || a.image_moved || a.image_in_scratch ||
                               a.offline_blocks || a.removed_blocks || asks_for_nodes(a);
-    const bool content_only = !a.region.empty() && (a.intact || a.live) && !a.reserved && !a.free && !a.order && !a.tails &&
-                              !a.refcount && !a.node && !a.pinned && !a.cma;
+    const bool content_only = !a.region.empty() && (a.intact || a.live) && !a.reserved && !a.free && !a.order &&
+                              !a.tails && !a.refcount && !a.node && !a.pinned && !a.cma;
     if (needs_kernel && !content_only && (dead_ || !machine().waiting())) {
         finding(*step_, dead_ ? "no kernel is left to ask" : "a kernel at a break cannot be asked",
                 "region with intact, log and no_log need no kernel");

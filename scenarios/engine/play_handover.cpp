@@ -17,6 +17,7 @@ void Play::remember_handed_over() {
     not_held_.clear();
     poked_.clear();
     hop_ = {};
+    begin_hop();
     const Kernel* k = machine().kernel();
     if (k == nullptr) return;
     const Kimage& image = k->kexec.image;

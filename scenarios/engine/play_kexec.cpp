@@ -7,16 +7,15 @@
 #include <nlohmann/json.hpp>
 
 #include "model/kernel.hpp"
+#include "scenarios/engine/kernel_files.hpp"
 #include "scenarios/engine/play.hpp"
 #include "sim/boot/loader.hpp"
 #include "sim/guest/runner.hpp"
 #include "sim/input_error.hpp"
-#include "sim/random.hpp"
+#include "sim/timeline/recorder.hpp"
 
 namespace baton::scenarios {
 namespace {
-
-inline constexpr u32 kInitrdStream = 0x1417d;
 
 bool loses(const Step& step) {
     const auto* exec = std::get_if<step::Exec>(&step.action);
@@ -60,6 +59,9 @@ void Play::watch(sim::Machine& machine) {
         guest->set_symbols(std::move(names));
     }
     machine.set_monitor(options_.monitor);
+    machine.set_observer(options_.timeline);
+    if (options_.timeline != nullptr)
+        options_.timeline->attach(machine.ownership(), machine.ledger(), machine.map().ram_bytes);
     if (options_.on_machine) options_.on_machine(machine);
 }
 
@@ -75,12 +77,7 @@ std::unique_ptr<sim::Machine> Play::make_machine(const sim::MachineConfig& confi
     }
 }
 
-std::vector<u8> Play::initrd(u64 bytes) const {
-    std::vector<u8> out(bytes);
-    sim::Random random(cell_.seed, kInitrdStream);
-    for (u8& b : out) b = static_cast<u8>(random.next() >> 56);
-    return out;
-}
+std::vector<u8> Play::initrd(u64 bytes) const { return initrd_bytes(cell_.seed, bytes); }
 
 void Play::play(const step::Boot& a) {
     const sim::MachineConfig config{.geometry = cell_.arch,
@@ -91,7 +88,9 @@ void Play::play(const step::Boot& a) {
                                     .fill = cell_.fill,
                                     .budget = scenario_.budget.or_else({}),
                                     .devices = scenario_.devices};
+    end_hop();
     machine_ = make_machine(config);
+    if (options_.timeline != nullptr) options_.timeline->next_kernel(scenario_.kernels[a.kernel].name);
     machine_->begin_step();
     ahead_.clear();
     if (step_->break_at) machine_->set_break({step_->break_at->site, step_->break_at->nth});
@@ -117,7 +116,7 @@ void Play::play(const step::Boot& a) {
                                              : machine_->boot(image(a.kernel),
                                                               a.command_line.value_or(spec.command_line), ramdisk)));
         if (a.capture && up) entered_captured(*step_, a);
-        powered_on_ = machine_->ledger().snapshot();
+        powered_on_ = hop_from_ = machine_->ledger().snapshot();
     } catch (const sim::LoaderError& e) {
         throw Unusable{Verdict::kBadInput, e.what()};
     } catch (const sim::InputError& e) {
@@ -131,19 +130,7 @@ void Play::play(const step::Abort&) { send(Op::kAbort); }
 std::optional<u32> Play::put_file(std::span<const u8> bytes) {
     const auto reply = send(Op::kFileCreate, {bytes.size()});
     if (!reply) return std::nullopt;
-    // Userspace writes the page cache: data pages are listed in a chain of index pages (model/files.hpp).
-    const u64 page = page_size();
-    const u64 per_index = page / 8 - 1;
-    u64 index = reply->values[0];
-    for (u64 offset = 0, i = 0; offset < bytes.size(); offset += page, ++i) {
-        if (i == per_index) {
-            machine().read({index + per_index * 8}, {reinterpret_cast<u8*>(&index), 8});
-            i = 0;
-        }
-        u64 data = 0;
-        machine().read({index + i * 8}, {reinterpret_cast<u8*>(&data), 8});
-        machine().host_write({data}, bytes.subspan(offset, std::min<u64>(page, bytes.size() - offset)));
-    }
+    write_file(machine(), {reply->values[0]}, bytes);
     return static_cast<u32>(reply->values[1]);
 }
 
@@ -168,6 +155,7 @@ void Play::play(const step::KexecFileLoad& a) {
     if (ramdisk) machine().command(Op::kFileFree, {*ramdisk});
     if (!loaded) return;
     loaded_ = a.kernel;
+    if (options_.timeline != nullptr) options_.timeline->next_kernel(spec.name);
     loaded_initrd_bytes_ = a.initrd_bytes;
 }
 
@@ -190,7 +178,9 @@ void Play::arrived(const Step& step) {
     hop_.to = scenario_.kernels[*loaded_].name;
     hop_.arrived = machine().waiting();
     if (const Kernel* k = machine().kernel(); hop_.arrived && k != nullptr) hop_.kho_boot = k->kho.is_kho_boot != 0;
+    hop_.after = owners_now();
     result_.hops.push_back(hop_);
+    hop_reported_ = true;
     // A kernel that took the handover for nothing is free to use the memory.
     if ((hop_.kho_boot || loses(step)) && options_.hash_handed_over) check_handed_over(step);
     result_.hops.back().lost = lost_;
@@ -289,6 +279,7 @@ std::vector<u8> Play::run_state() const {
                                     {"poked", poked_},
                                     {"not_held", not_held},
                                     {"census_off", census_off_},
+                                    {"claims_seen", claims_seen_},
                                     {"pages", hop_.pages},
                                     {"blocks", hop_.blocks},
                                     {"fdt", hop_.fdt.value},
@@ -318,6 +309,7 @@ void Play::set_run_state(std::span<const u8> bytes) {
     not_held_.clear();
     for (const auto& a : state.at("not_held")) not_held_.push_back({a.get<u64>()});
     census_off_ = state.at("census_off");
+    claims_seen_ = state.at("claims_seen");
     hop_ = {};
     hop_.pages = state.at("pages");
     hop_.blocks = state.at("blocks");
@@ -339,6 +331,7 @@ void Play::play(const step::Save& a) {
 void Play::play(const step::Load& a) {
     try {
         sim::Machine::Loaded loaded = sim::Machine::load(a.file, scenario_.budget);
+        end_hop();
         machine_ = std::move(loaded.machine);
         watch(*machine_);
         if (machine_->config().geometry != cell_.arch)
@@ -346,6 +339,11 @@ void Play::play(const step::Load& a) {
                                                            machine_->geometry().name, geometry_of(cell_.arch).name)};
         regions_ = regions_from_bytes(loaded.file.component("regions").rest());
         set_run_state(loaded.file.component("run").rest());
+        hop_from_ = jumped_ = machine_->ledger().snapshot();  // what was before is not told
+        if (options_.timeline != nullptr) {
+            options_.timeline->running_kernel(scenario_.kernels[running_].name);
+            options_.timeline->next_kernel(scenario_.kernels[loaded_.value_or(running_)].name);
+        }
         capture_.reset();
         log_seen_ = boot_log_start_ = 0;
         dead_ = false;

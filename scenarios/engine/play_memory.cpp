@@ -217,6 +217,7 @@ PhysAddr Play::first_source(const Kimage& image) {
 PhysRange Play::resolve(const PlaceName& place) {
     const Kernel* k = machine().kernel();
     if (place.kind == PlaceKind::kPhys) return {place.phys, 0};
+    if (place.kind == PlaceKind::kMemoryTop) return {machine().memory().ranges().back().end() - kMiB, kMiB};
     if (place.kind == PlaceKind::kRegion) {
         const Region* r = region(place.region);
         return {r != nullptr && !r->blocks.empty() ? r->blocks[0].phys : PhysAddr{}, 0};

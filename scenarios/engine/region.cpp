@@ -46,7 +46,8 @@ void for_each_page(const Region& region, u64 page_size, F&& f) {
 }
 
 bool userspace_owns(const Region& region, Owner owner) {
-    return owner == Owner::kUser || owner == Owner::kPreserved || (region.reserve_mem && owner == Owner::kKernel);
+    return owner == Owner::kUser || owner == Owner::kPreserved || owner == Owner::kHandedOver ||
+           (region.reserve_mem && owner == Owner::kKernel);
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 #include "scenarios/engine/scenario.hpp"
 #include "scenarios/engine/verdict.hpp"
 #include "sim/machine.hpp"
+#include "sim/ownership/ownership_map.hpp"
+#include "sim/timeline/timeline.hpp"
 
 namespace baton::scenarios {
 
@@ -59,6 +61,19 @@ struct Hop {
     std::vector<SubtreeReport> subtrees;
     std::vector<PhysRange> scratch;
     std::vector<SegmentReport> segments;
+    std::vector<PhaseWork> phases;  // the old kernel's since the hop before, the new one's until the next
+    std::vector<sim::OwnedRun>
+        before;  // at the jump, at most kOwnerRunsMax; only if asked for (RunOptions::memory_maps)
+    std::vector<sim::OwnedRun> after;  // when the next kernel was up, or gone
+};
+inline constexpr std::size_t kOwnerRunsMax = 4096;
+
+/// One step, as far as it was played.
+struct StepReport {
+    u32 step = 0;      // index
+    std::string name;  // "kexec_file_load"
+    Place place;
+    u64 time_ns = 0;  // of the ledger; of one that ended at a break for good 0
 };
 
 struct LogLine {
@@ -66,6 +81,7 @@ struct LogLine {
     std::string kernel;  // name of the image that runs
     std::string level;   // "error", "warn", "info", "debug"
     std::string text;
+    u64 time_ns = 0;
 };
 
 struct RunResult {
@@ -90,6 +106,12 @@ struct RunResult {
     std::string crash;                  // of a guest: registers, backtrace, page walk, code around; several lines
     std::vector<LogLine> log;
     u32 steps_done = 0;
+    std::vector<StepReport> steps;  // in the order in which they began
+    std::vector<PhysRange> ram;     // of the last machine
+
+    // Only if asked for: RunRequest::timeline, RunRequest::illustrated.
+    std::optional<sim::Timeline> timeline;
+    std::string source;  // the scenario file's text
 
     Exit exit_code() const { return info(verdict).exit; }
     /// "pass", "fail", … or the name of the ending that made it fail: "hang", "panic", …

@@ -22,6 +22,8 @@
 namespace baton::scenarios {
 namespace {
 
+inline constexpr u64 kClaimsTold = 4;  // of a step, in full
+
 Ending ending_of(sim::Fault::Kind kind) {
     switch (kind) {
         case sim::Fault::Kind::kAssert: return Ending::kAssert;
@@ -112,7 +114,8 @@ bool Play::judge_fault(const Step& step, const sim::Fault& fault) {
     dead_ = true;
     const Ending ending = ending_of(fault.kind);
     const std::string text = fault_text(fault);
-    if (step.outcome.ending == ending && text.find(step.outcome.panic) != std::string::npos) {
+    const std::optional<Ending> wanted = step.outcome.ending_on(cell_.target);
+    if (wanted == ending && text.find(step.outcome.panic) != std::string::npos) {
         ended_as_expected_ = true;
         verified(fmt::format("step {} ({}) ends as {}", step.index + 1, step.name, text));
         return false;
@@ -120,8 +123,8 @@ bool Play::judge_fault(const Step& step, const sim::Fault& fault) {
     result_.ending = ending;
     if (sim::GuestRunner* guest = machine().guest(); !light() && guest != nullptr && guest->crash())
         result_.crash = guest->crash()->to_text();
-    finding(step.outcome.ending ? step.outcome.place : step.place, text,
-            step.outcome.ending ? fmt::format("expected {}", info(*step.outcome.ending).name) : "");
+    finding(wanted ? step.outcome.place : step.place, text,
+            wanted ? fmt::format("expected {}", info(*wanted).name) : "");
     return false;
 }
 
@@ -185,9 +188,9 @@ void Play::check_expected_end(const Step& step) {
     if (step.outcome.error)
         finding(step.outcome.place, fmt::format("{} succeeded", step.name),
                 fmt::format("expected {}", errno_name(*step.outcome.error)));
-    else if (step.outcome.ending)
+    else if (const auto wanted = step.outcome.ending_on(cell_.target))
         finding(step.outcome.place, fmt::format("{} went through", step.name),
-                fmt::format("expected {}", info(*step.outcome.ending).name));
+                fmt::format("expected {}", info(*wanted).name));
 }
 
 // What a scenario does at a point that nothing comes to, it does not do: without this it would pass all the same.
@@ -232,6 +235,29 @@ void Play::check_census(const Step& step) {
     }
 }
 
+void Play::check_claims(const Step& step) {
+    const sim::ClaimLog& claims = machine().claim_faults();
+    const u64 before = std::min(claims_seen_, claims.count());
+    claims_seen_ = claims.count();
+    std::string told;
+    bool found = false;
+    for (std::size_t i = before; i < claims.faults().size(); ++i) {
+        const std::string text = to_text(claims.faults()[i]);
+        found = found || text.find(step.outcome.claim) != std::string::npos;
+        if (i - before < kClaimsTold) told += (told.empty() ? "" : "; ") + text;
+    }
+    const u64 count = claims_seen_ - before;
+    if (count > kClaimsTold) told += fmt::format("; and {} more", count - kClaimsTold);
+    if (step.outcome.claim.empty()) {
+        if (count != 0) finding(step, "the kernel's claim about memory is wrong", told);
+    } else if (!found) {
+        finding(step.outcome.place, count == 0 ? "every claim about memory is right" : told,
+                fmt::format("expected: {}", step.outcome.claim));
+    } else {
+        verified(fmt::format("step {} ({}): wrong claims about memory: {}", step.index + 1, step.name, told));
+    }
+}
+
 void Play::check_poked() {
     for (const ScheduledPoke* p : ahead_)
         finding(p->poke.place, fmt::format("{}#{} was not reached in this step", info(p->when.site).name, p->when.nth),
@@ -264,7 +290,7 @@ void Play::collect_log() {
     for (; log_seen_ < lines.size(); ++log_seen_) {
         const sim::Event& line = lines[log_seen_];
         result_.log.push_back({step_->index, scenario_.kernels[running_].name, std::string(level_name(line.level)),
-                               machine().events().text(line)});
+                               machine().events().text(line), line.time_ns});
     }
 }
 
@@ -273,13 +299,8 @@ void Play::collect_phases() {
     // Handovers are what is measured: the cold boot before the first is not one of them.
     sim::Ledger before(sim::generic_profile());
     if (powered_on_ && !result_.hops.empty()) before.restore(*powered_on_);
-    for (const PhaseInfo& p : kPhases) {
-        PhaseWork w{.phase = p.phase, .work = {}, .time_ns = ledger.phase_ns(p.phase) - before.phase_ns(p.phase)};
-        for (const WorkInfo& unit : kWorks)
-            w.work[static_cast<u32>(unit.work)] = ledger.work(p.phase, unit.work) - before.work(p.phase, unit.work);
-        if (w.time_ns != 0 || std::any_of(w.work.begin(), w.work.end(), [](u64 n) { return n != 0; }))
-            result_.phases.push_back(w);
-    }
+    result_.phases = phases_between(before, ledger, 0, kPhaseCount);
+    end_hop();
 }
 
 void Play::play_step(const Step& step) {
@@ -307,16 +328,27 @@ void Play::play_step(const Step& step) {
         schedule_pokes(step);
         schedule_turns(step);
     }
+    const StepMark mark = begin_report(step);
     arm(step);
     std::visit([this](const auto& action) { play(action); }, step.action);
     disarm(step);
     check_expected_end(expecting(step));
+<<<<<<< HEAD
     if (!light()) {
         check_reached(step);
         check_races(expecting(step));
         check_census(expecting(step));
         if (machine_) collect_log();
     }
+=======
+    check_reached(step);
+    check_races(expecting(step));
+    check_census(expecting(step));
+    // At a break the step under way is not over: it, or its `continue`, answers for what is claimed.
+    if (machine_ && !machine_->at_break()) check_claims(expecting(step));
+    if (machine_) collect_log();
+    end_report(mark);
+>>>>>>> dfe33e7d8b338d7ccc2724f05176a732a3477d5d
     if (machine_ && options_.on_step_end) options_.on_step_end(step.index, *machine_);
 }
 
@@ -351,6 +383,7 @@ RunResult Play::run() {
             }
         } catch (const StoppedAtBreak&) {
             if (!failed()) check_poked();
+            if (!failed()) check_claims(*suspended_);
             if (!failed()) {
                 verified(fmt::format("stopped at the break of step {}", suspended_->index + 1));
                 ++result_.steps_done;
@@ -368,6 +401,7 @@ RunResult Play::run() {
     }
     if (machine_) {
         collect_phases();
+        result_.ram = machine_->map().ram;
         result_.state_hash = machine_->state_hash().hex();
         result_.sequence_hash = machine_->events().site_digest().hex();
         if (machine_->handover()) result_.handover_hash = machine_->handover()->hash;

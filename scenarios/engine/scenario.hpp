@@ -133,6 +133,7 @@ struct ScheduledTurn {
     u32 device = 0;  // index into Scenario::devices
     sim::TurnKind kind = sim::TurnKind::kBoth;
     u32 times = 1;
+    u64 after = 0;  // instructions behind the point, of a guest
     Place place;
 };
 
@@ -359,11 +360,15 @@ using Action = std::variant<Boot, Alloc, Vmalloc, Free, Fill, Preserve, Unpreser
 
 /// What a step must come to. Nothing set: it must succeed.
 struct Outcome {
-    std::optional<Errno> error;    // expect_error
-    std::optional<Ending> ending;  // expect_verdict; expect_panic implies kPanic
+    std::optional<Errno> error;          // expect_error
+    std::optional<Ending> ending;        // expect_verdict; expect_panic implies kPanic
+    std::optional<Ending> guest_ending;  // on guests, if `by_target` (decisions D8, D11)
+    bool by_target = false;
+    std::optional<Ending> ending_on(Target t) const { return by_target && t == Target::kGuest ? guest_ending : ending; }
     std::string panic;             // part of the panic's text; empty = any
     std::vector<sim::Race> races;  // expect_race: each must happen, no other may
     std::string census;            // part of what the page census finds wrong; empty = nothing may be
+    std::string claim;             // part of what a kernel says wrong of memory; empty = nothing may be
     Place place;                   // where it is written
 };
 

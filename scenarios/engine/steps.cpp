@@ -20,8 +20,10 @@ constexpr StepKey kCommonKeys[] = {
     {"expect_panic", "text", "the kernel must panic, with a message that contains this"},
     {"expect_census", "text", "the page census after the step must find something wrong, and say this"},
     {"turn", "tables",
-     "`[[step.turn]]`: `site`, `device`, `do` (\"post\", \"deliver\", \"both\") and `times`: a device moves there"},
+     "`[[step.turn]]`: `site`, `device`, `do` (\"post\", \"deliver\", \"both\"), `times`, `after` "
+     "(instructions of a guest): a device moves there"},
     {"expect_race", "race", "forbidden writes of devices must be this race, or each of these (`baton list --races`)"},
+    {"expect_claim", "text", "what kernels say of memory in this step must be wrong, and one such fault say this"},
     {"expect_error", "errno", "the command must fail with this, e.g. \"EADDRNOTAVAIL\""},
     {"fail_alloc", "site",
      "refuse memory at this site (`baton list --allocs`), e.g. \"kexec.source#3\" or \"any#each\""},

@@ -29,6 +29,7 @@ public:
                           .hop = bus_.hop_,
                           .bus_master = bus_.bus_master(slot_)});
         ++s.posted;
+        if (bus_.posted_) bus_.posted_(s.lane.back());
         return true;
     }
 
@@ -156,7 +157,6 @@ bool Bus::deliver(u32 slot) {
 }
 
 void Bus::advance(u64 now_ns) {
-    now_ns_ = now_ns;
     for (u64 turns = 0; turns < kTurnsPerAdvance; ++turns) {
         u64 first = Device::kNever;
         u32 who = 0;
@@ -176,10 +176,12 @@ void Bus::advance(u64 now_ns) {
                 arrives = false;
             }
         }
-        if (first > now_ns) return;
+        if (first > now_ns) break;
+        now_ns_ = std::max(now_ns_, first);  // what it sends, it sends then
         // A device that can do nothing now, though its time has come, is asked again at the next schedule point.
-        if (arrives ? !deliver(who) : !act(who)) return;
+        if (arrives ? !deliver(who) : !act(who)) break;
     }
+    now_ns_ = now_ns;
 }
 
 bool Bus::turn(u32 slot, TurnKind kind, u64 now_ns) {

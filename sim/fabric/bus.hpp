@@ -55,12 +55,15 @@ class Bus {
 public:
     /// Told of every write that comes out of the fabric, whether the IOMMU passed it or not.
     using Sink = std::function<void(const Arrival&)>;
+    /// Told of every write that is sent.
+    using Posted = std::function<void(const PostedWrite&)>;
     using Reader = std::function<bool(PhysAddr, std::span<u8>)>;
 
     /// Device i sits in slot i; at most device::kSlots.
     Bus(Isa isa, std::vector<DeviceConfig> devices);
 
     void set_memory(Sink sink, Reader reader);
+    void set_posted(Posted posted) { posted_ = std::move(posted); }
     bool empty() const { return slots_.empty(); }
     u32 size() const { return static_cast<u32>(slots_.size()); }
     const DeviceConfig& config(u32 slot) const { return slots_[slot].config; }
@@ -132,6 +135,7 @@ private:
     std::vector<Slot> slots_;
     IommuStage iommu_;
     Sink sink_;
+    Posted posted_;
     Reader reader_;
     u64 next_id_ = 1;
     u64 hop_ = 0;

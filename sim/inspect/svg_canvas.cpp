@@ -68,4 +68,10 @@ std::string SvgCanvas::document(double height, std::string_view title) const {
            "</svg>\n";
 }
 
+std::string SvgCanvas::element(double height, std::string_view title) const {
+    return fmt::format(R"(<svg viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">)", width_, height,
+                       escaped(title)) +
+           "\n" + body_ + "</svg>\n";
+}
+
 }  // namespace baton::sim

@@ -35,6 +35,9 @@ public:
 
     /// The whole document, `height` pixels high.
     std::string document(double height, std::string_view title) const;
+    /// For the inside of a page: as wide as there is room, without a background, so that its fills may be the page's
+    /// (`var(--x)`). `title` is what a screen reader says.
+    std::string element(double height, std::string_view title) const;
 
 private:
     double width_;

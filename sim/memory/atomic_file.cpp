@@ -43,11 +43,27 @@ int write_all(int fd, std::span<const u8> bytes) {
     return fsync(fd) == 0 ? 0 : errno;
 }
 
+std::filesystem::path beside_of(const std::filesystem::path& path) {
+    std::filesystem::path beside = path;
+    return beside += "." + std::to_string(getpid()) + ".tmp";
+}
+
 }  // namespace
 
+std::string why_not_writable(const std::filesystem::path& path) {
+    std::error_code unknown;
+    const std::filesystem::file_status found = status(path, unknown);
+    if (is_directory(found)) return std::strerror(EISDIR);
+    if (exists(found) && !is_regular_file(found)) return "it is not a regular file";
+    const std::filesystem::path beside = beside_of(path);
+    const Descriptor file(open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (file.get() < 0) return std::strerror(errno);
+    unlink(beside.c_str());
+    return {};
+}
+
 void write_file_atomically(const std::filesystem::path& path, std::span<const u8> bytes) {
-    std::filesystem::path beside = path;
-    beside += "." + std::to_string(getpid()) + ".tmp";
+    const std::filesystem::path beside = beside_of(path);
     int error = 0;
     {
         const Descriptor file(open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));

@@ -21,7 +21,7 @@ public:
     };
 
     /// A kernel is left: nothing is copied yet.
-    void jump(std::vector<Segment> segments, bool has_digest, u64 page_size);
+    void jump(std::vector<Segment> segments, RangeSet metadata, bool has_digest, u64 page_size);
     void at(Site site, u64 arg0, u64 arg1);
     /// A kernel was entered at `image`.
     void enter(PhysRange image);
@@ -37,6 +37,7 @@ public:
 
 private:
     std::vector<Segment> segments_;
+    RangeSet metadata_;
     RangeSet copied_;
     RangeSet sources_;
     RangeSet hashed_;

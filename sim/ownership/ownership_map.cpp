@@ -31,8 +31,10 @@ FrameRange frames_of(PhysRange range) {
             std::min((last_byte >> kFrameShift) + 1, OwnershipMap::kFrames)};
 }
 
+PhysRange range_of(FrameRange f) { return {{f.first << kFrameShift}, (f.end - f.first) << kFrameShift}; }
+
 void append(std::vector<OwnedRun>& runs, u64 first, u64 end, Owner owner) {
-    const PhysRange range{{first << kFrameShift}, (end - first) << kFrameShift};
+    const PhysRange range = range_of({first, end});
     if (!runs.empty() && runs.back().owner == owner && runs.back().range.end() == range.start)
         runs.back().range.size += range.size;
     else
@@ -110,6 +112,49 @@ Owner OwnershipMap::at(u64 frame) const {
         if (table->owners[entry] != kMixed) return table->owners[entry];
         table = table->tables[entry].get();
     }
+}
+
+/// True once the run in `found` has ended; `base` is the table's first frame.
+bool OwnershipMap::find_other(const Table& table, u32 level, u64 base, u64 first, u64 end, Owner owner,
+                              OwnedRun& found) {
+    const u64 span = frames_per_entry(level);
+    for (u64 entry = first / span; entry * span < end; ++entry) {
+        const u64 start = entry * span;
+        const u64 from = std::max(first, start);
+        const u64 until = std::min(end, start + span);
+        const Owner here = table.owners[entry];
+        if (here == kMixed) {
+            if (find_other(*table.tables[entry], level - 1, base + start, from - start, until - start, owner, found))
+                return true;
+        } else if (here == owner || (!found.range.empty() && here != found.owner)) {
+            if (!found.range.empty()) return true;
+        } else {
+            if (found.range.empty()) found = {{{(base + from) << kFrameShift}, 0}, here};
+            found.range.size += (until - from) << kFrameShift;
+        }
+    }
+    return false;
+}
+
+std::optional<OwnedRun> OwnershipMap::first_other(PhysRange range, Owner owner) const {
+    const FrameRange frames = frames_of(range);
+    if (frames.first >= frames.end) return std::nullopt;
+    // Most ranges are a page, or lie in one entry of some table.
+    const Table* table = state_.root_.get();
+    u32 level = kTopLevel;
+    u64 base = 0;
+    for (;; --level) {
+        const u64 entry = (frames.first - base) >> (9 * level);
+        if (entry != (frames.end - 1 - base) >> (9 * level)) break;
+        if (table->owners[entry] == owner) return std::nullopt;
+        if (table->owners[entry] != kMixed) return OwnedRun{range_of(frames), table->owners[entry]};
+        base += entry << (9 * level);
+        table = table->tables[entry].get();
+    }
+    OwnedRun found;
+    find_other(*table, level, base, frames.first - base, frames.end - base, owner, found);
+    if (found.range.empty()) return std::nullopt;
+    return found;
 }
 
 void OwnershipMap::append_runs(const Table& table, u32 level, u64 base, u64 first, u64 end, std::vector<OwnedRun>& to) {

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "model/geometry.hpp"
@@ -46,6 +47,10 @@ public:
     void set(PhysRange range, Owner owner);
     Owner at(u64 frame) const;
     Owner at(PhysAddr address) const { return at(address.value >> kFrameShift); }
+    /// The first run of the frames that `range` touches that are not `owner`'s; nothing when all are. Allocates
+    /// nothing.
+    std::optional<OwnedRun> first_other(PhysRange range, Owner owner) const;
+    bool all(PhysRange range, Owner owner) const { return !first_other(range, owner); }
     /// The frames that `range` touches, as the fewest runs, ascending and without gaps.
     std::vector<OwnedRun> runs(PhysRange range) const;
     /// All that belongs to somebody, as the fewest runs, ascending.
@@ -69,6 +74,7 @@ private:
     void set_below(TableRef& table, u32 level, u64 first, u64 end, Owner owner);
     void replace_entry(Table& table, u64 entry, u32 level, Owner owner);
     void discount(const Table& table, u32 level);
+    static bool find_other(const Table& table, u32 level, u64 base, u64 first, u64 end, Owner owner, OwnedRun& found);
     static void append_runs(const Table& table, u32 level, u64 base, u64 first, u64 end, std::vector<OwnedRun>& to);
 
     State state_;

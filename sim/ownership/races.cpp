@@ -11,6 +11,7 @@ std::optional<Race> race_by_target(const WriteEvent& e) {
         case WriteTarget::kCopiedSegment: return e.mapped ? Race::kF6 : Race::kF4;
         case WriteTarget::kHashedSegment: return e.mapped ? Race::kF6 : Race::kF5;
         case WriteTarget::kInitrd: return e.mapped ? Race::kF6 : Race::kF12;
+        case WriteTarget::kMetadata: return Race::kF13;
         case WriteTarget::kEarlyMemory: return Race::kF10;
         case WriteTarget::kPlain:
         case WriteTarget::kCount: break;
@@ -27,7 +28,8 @@ std::optional<Race> race_by_target(const WriteEvent& e) {
             if (e.phase <= Phase::kPurgatory) return Race::kF3;
             break;
         case Owner::kHandoverMetadata: return Race::kF13;
-        case Owner::kPreserved: return Race::kF14;
+        case Owner::kPreserved:
+        case Owner::kHandedOver: return Race::kF14;
         default: break;
     }
     return std::nullopt;

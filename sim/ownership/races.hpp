@@ -95,6 +95,7 @@ enum class WriteTarget : u32 {
     kInitrd,         // likewise, of the initrd, until it is unpacked
     kPurgatory,      // in place, and not done
     kMovedImage,     // where KASLR put the kernel
+    kMetadata,       // what the next kernel reads to find what is handed over, until it has
     kEarlyMemory,    // allocated by this kernel before its page allocator was up
     kCount,
 };

@@ -49,12 +49,30 @@ TEST_CASE("expected: a page census that was not taken, or says something else, i
     CHECK(run(broken + step(look)).starts_with("the page census does not add up: the free list of order 0"));
     CHECK(run(step("do = 'alloc'\nregion = 'r'\norder = 1\nexpect_census = 'lost'")) ==
           "every page is accounted for: expected: lost");
-    const std::string off = step("do = 'preserve'\nas = 'pages'\nphys = '64M'\nexpect_census = 'nobody, ever'");
+    const std::string preserve =
+        "do = 'preserve'\nas = 'pages'\nphys = '64M'\nexpect_claim = 'from free to preserved'\nexpect_census = ";
+    const std::string off = step(preserve + "'nobody, ever'");
     CHECK(run(off).find("expected: nobody, ever") != std::string::npos);
-    const std::string once = step("do = 'preserve'\nas = 'pages'\nphys = '64M'\nexpect_census = 'preserved owns it'");
+    const std::string once = step(preserve + "'preserved owns it'");
     CHECK(run(once) == "pass");
     CHECK(run(once + step("do = 'alloc'\nregion = 'r'\norder = 1\nexpect_census = 'x'")) ==
           "no page census after this step: this kernel has lost pages before");
+}
+
+TEST_CASE("expected: a claim about memory that is right, or wrong otherwise, is a finding") {
+    const std::string preserve = "do = 'preserve'\nas = 'pages'\nphys = '64M'\nexpect_census = 'preserved owns it'\n";
+    const std::string wrong = "0x4000000: nothing goes from free to preserved (P13 restore)";
+    CHECK(run(step(preserve)) == "the kernel's claim about memory is wrong: " + wrong);
+    CHECK(run(step(preserve + "expect_claim = 'nothing goes from free to preserved'")) == "pass");
+    CHECK(run(step(preserve + "expect_claim = 'image source'")) == wrong + ": expected: image source");
+    CHECK(run(step("do = 'finalise'\nexpect_claim = 'free'")) == "every claim about memory is right: expected: free");
+    // At a break the step goes on, and its `continue` answers for it.
+    const std::string poke = kLoad + step("do = 'poke'\nplace = 'kexec.list'\noffset = 8\nxor = '00 00 80 00'") +
+                             step("do = 'exec'\nbreak = 'relocate.start'");
+    const std::string go = "do = 'continue'\nexpect_verdict = 'purgatory loop'\n";
+    CHECK(run(poke + step(go + "expect_claim = 'no entry of the list reads it'")) == "pass");
+    CHECK(run(poke + step(go)).starts_with("the kernel's claim about memory is wrong: "));
+    CHECK(run(poke).starts_with("the kernel's claim about memory is wrong: "));  // it ends there
 }
 
 TEST_CASE("expected: memory that nobody asked for was not refused") {
@@ -72,7 +90,8 @@ TEST_CASE("expected: what can refuse nothing is told so") {
          {"do = 'exec'\nfail_alloc = 'any'", "do = 'continue'\nfail_alloc = 'any'",
           "do = 'finalise'\nfail_alloc = 'any#0'", "do = 'finalise'\nfail_alloc = 'nowhere'",
           "do = 'finalise'\nfail_alloc = 'any#each+'", "do = 'finalise'\nfail_alloc = 'boot.memmap'",
-          "do = 'finalise'\nexpect_census = ''", "do = 'finalise'\nexpect_census = 'x'\nexpect_verdict = 'panic'"}) {
+          "do = 'finalise'\nexpect_census = ''", "do = 'finalise'\nexpect_claim = ''",
+          "do = 'finalise'\nexpect_census = 'x'\nexpect_verdict = 'panic'"}) {
         CAPTURE(text);
         const Parsed p = parsed(step(text));
         CHECK_FALSE(p.scenario);

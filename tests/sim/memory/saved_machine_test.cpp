@@ -201,8 +201,8 @@ TEST_CASE("saved machine: says what it cannot read") {
     CHECK(message_of({'B', 'A'}) == "x.sav ends too early");
     CHECK(message_of(std::vector<u8>(4096, 'A')) == "x.sav is not a saved machine");
     std::vector<u8> newer = file;
-    newer[8] = 4;
-    CHECK(message_of(newer) == "x.sav has version 4, this build reads version 3");
+    newer[8] = 5;
+    CHECK(message_of(newer) == "x.sav has version 5, this build reads version 4");
     file[file.size() - 20] ^= 1;
     CHECK(message_of(file) == "x.sav is damaged: its checksum does not match");
 
