@@ -178,7 +178,7 @@ Outcome Machine::settle(Stop stop) {
         parked_ = false;
         if (const Kernel* k = kernel(); k != nullptr) sender_generation_ = k->config.generation;
         pending_ = Pending::kTransfer;
-        compare_jump();
+        if (oracles_) compare_jump();
         remember_instant();
         stop = attend(runner_->transfer(jump_));
     }
@@ -215,15 +215,7 @@ void Machine::enter_kernel(PhysAddr image, u64 argument) {
     kernel_ = image + kKernelOffset;
     if (!bus_.empty()) watch_.enter({image, kImageSize});
     initrd_ = boot ? boot->initrd : PhysRange{};
-<<<<<<< HEAD
-    // What the kernel before had free, this one has yet to find.
-    for (const OwnedRun& run : ownership_.runs())
-        if (run.owner == Owner::kFree) ownership_.set(run.range, Owner::kNobody);
-    handover_.reset();
-    if (sender_generation_ == 0 || !reads_handover_) return;  // a cold boot: nobody handed anything over
-=======
     if (sender_generation_ == 0) return change_kernel(nullptr);  // a cold boot: nobody handed anything over
->>>>>>> dfe33e7d8b338d7ccc2724f05176a732a3477d5d
     SeenHandover seen;
     seen.sender = static_cast<Generation>(sender_generation_);
     seen.image = image;
@@ -231,7 +223,7 @@ void Machine::enter_kernel(PhysAddr image, u64 argument) {
     if (boot && boot->fdt.value != 0) {
         seen.boot = *boot;
         seen.handover = read_handover(*boot, g, rules_for(static_cast<Generation>(sender_generation_)), reader());
-        seen.hash = handover_hash(seen.boot, seen.handover, g, touched());
+        if (oracles_) seen.hash = handover_hash(seen.boot, seen.handover, g, touched());
     }
     change_kernel(&seen);
     handover_ = std::move(seen);

@@ -167,9 +167,9 @@ public:
     /// Null: none; likewise.
     void set_observer(Observer* observer);
 
-    /// Whether what crosses a kexec is read and hashed at the entry of the next kernel: handover(). It costs more than
-    /// some kexecs do, and explorers do without.
-    void set_reads_handover(bool reads) { reads_handover_ = reads; }
+    /// Whether every jump is compared with the ownership map and every handover hashed. That costs more than some
+    /// kexecs do, and explorers do without.
+    void set_oracles(bool on) { oracles_ = on; }
 
     bool waiting() const { return state_ == State::kWaiting; }
     bool at_break() const { return state_ == State::kBreak; }
@@ -324,12 +324,9 @@ private:
     ImageWatch watch_;
     std::vector<ForbiddenWrite> forbidden_;
     std::array<std::map<u64, u64>, device::kSlots> device_logs_;
-<<<<<<< HEAD
     std::array<std::array<u32, kPhaseCount>, device::kSlots> owners_written_{};
-    bool reads_handover_ = true;
-=======
+    bool oracles_ = true;
     ClaimLog claims_;
->>>>>>> dfe33e7d8b338d7ccc2724f05176a732a3477d5d
     std::unique_ptr<KernelRunner> runner_;
     GuestRunner* guest_ = nullptr;  // the same object, if it is one
     Monitor* monitor_ = nullptr;

@@ -11,11 +11,7 @@ namespace baton::scenarios {
 namespace {
 
 constexpr std::string_view kTopLevelKeys[] = {"title",  "description", "machine", "budget", "budget_instructions",
-<<<<<<< HEAD
                                               "kernel", "device",      "step",    "replay"};
-=======
-                                              "kernel", "device",      "step"};
->>>>>>> dfe33e7d8b338d7ccc2724f05176a732a3477d5d
 
 std::string parse_title(Fields& top) {
     const auto title = top.text("title");

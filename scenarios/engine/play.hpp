@@ -228,7 +228,6 @@ private:
     std::map<u32, sim::ImageFile> images_;
     std::shared_ptr<const sim::Capture> capture_;  // what the machine was booted from
 
-<<<<<<< HEAD
     const Step* step_ = nullptr;               // being played
     const Step* suspended_ = nullptr;          // stopped at its break
     const Step* resumed_ = nullptr;            // the `continue` that the step under way went on by
@@ -236,36 +235,6 @@ private:
     u64 refused_ = 0;                          // allocations refused in this step, one by one
     std::vector<const ScheduledPoke*> ahead_;  // of the step under way, not done yet
     u64 censuses_ = 0;                         // taken, and without fault
-=======
-    std::size_t next_ = 0;             // index of the step to come
-    const Step* step_ = nullptr;       // being played
-    const Step* suspended_ = nullptr;  // stopped at its break
-    const Step* resumed_ = nullptr;    // the `continue` that the step under way went on by
-    bool ended_as_expected_ = false;   // the step met its expect_error or expect_verdict
-    bool dead_ = false;                // no kernel is left to send commands to
-    u64 refused_ = 0;                  // allocations refused in this step, one by one
-    u32 running_ = 0;                  // kernel index
-    std::optional<u32> loaded_;        // kernel index of the loaded image
-    u64 running_initrd_bytes_ = 0;
-    u64 loaded_initrd_bytes_ = 0;
-    Hop hop_;                                       // being made by the exec under way
-    std::optional<sim::Ledger::State> hop_from_;    // the ledger where the work for the hop to come began
-    std::optional<sim::Ledger::State> jumped_;      // and at the last jump, while its hop goes on
-    bool hop_reported_ = false;                     // that hop is the last of result_.hops
-    std::vector<PhysRange> handed_ranges_;          // preserved blocks, at the jump
-    bool lost_ = false;                             // some of it changed, or nobody held it
-    std::vector<PhysAddr> not_held_;                // of these, those that nobody held any more
-    std::optional<sim::Ledger::State> powered_on_;  // the ledger when the first kernel was up
-    FrameHashes handed_over_;                       // their frames that held anything
-    std::vector<const ScheduledPoke*> ahead_;       // of the step under way, not done yet
-    std::set<u64> poked_;                           // frames that the scenario itself changed since
-    u64 censuses_ = 0;                              // taken, and without fault
-    bool census_off_ = false;                       // this kernel has lost pages, as the scenario said
-    std::vector<u64> races_seen_;                   // of each kind of forbidden write, how many by then
-    u64 claims_seen_ = 0;                           // faults of claims that a step has answered for
-    std::size_t log_seen_ = 0;
-    std::size_t boot_log_start_ = 0;  // first log line of the running kernel
->>>>>>> dfe33e7d8b338d7ccc2724f05176a732a3477d5d
 };
 
 /// Work of phases [first, end) that `after` has and `before` has not; of phases in which nothing happened none.

@@ -23,6 +23,9 @@ struct PlayState {
     u64 running_initrd_bytes_ = 0;
     u64 loaded_initrd_bytes_ = 0;
     Hop hop_;                                       // being made by the exec under way
+    std::optional<sim::Ledger::State> hop_from_;    // the ledger where the work for the hop to come began
+    std::optional<sim::Ledger::State> jumped_;      // and at the last jump, while its hop goes on
+    bool hop_reported_ = false;                     // that hop is the last of result_.hops
     std::vector<PhysRange> handed_ranges_;          // preserved blocks, at the jump
     bool lost_ = false;                             // some of it changed, or nobody held it
     std::vector<PhysAddr> not_held_;                // of these, those that nobody held any more
@@ -31,6 +34,7 @@ struct PlayState {
     std::set<u64> poked_;                           // frames that the scenario itself changed since
     bool census_off_ = false;                       // this kernel has lost pages, as the scenario said
     std::vector<u64> races_seen_;                   // of each kind of forbidden write, how many by then
+    u64 claims_seen_ = 0;                           // faults of claims that a step has answered for
     std::size_t log_seen_ = 0;
     std::size_t boot_log_start_ = 0;  // first log line of the running kernel
 };

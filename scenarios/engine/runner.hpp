@@ -22,23 +22,15 @@ enum class Watch : u32 {
 };
 
 struct RunOptions {
-<<<<<<< HEAD
-    std::string image_folder;               // where the build's kernel images lie
-    std::string save_on_fail;               // write the machine of a failed run to this file; empty = do not
-    std::function<void(u32 step)> on_step;  // called as each step begins; for progress
-    sim::Monitor* monitor = nullptr;        // of every machine of the run; what it throws comes out of run_cell()
-    std::function<void(sim::Machine&)> on_machine;  // the steps to come are played on this one
-    Watch watch = Watch::kAll;
-    bool hash_handed_over = true;  // compare memory at the jump with what arrives; only light runs can do without
-=======
     std::string image_folder;                   // where the build's kernel images lie
     std::string save_on_fail;                   // write the machine of a failed run to this file; empty = do not
     std::function<void(u32 step)> on_step;      // called as each step begins; for progress
     sim::Monitor* monitor = nullptr;            // of every machine of the run; what it throws comes out of run_cell()
     sim::TimelineRecorder* timeline = nullptr;  // told what happens; the caller finishes it
     bool memory_maps = false;                   // Hop::before and Hop::after
-    std::function<void(sim::Machine&)> on_machine;             // the steps to come are played on this one
->>>>>>> dfe33e7d8b338d7ccc2724f05176a732a3477d5d
+    std::function<void(sim::Machine&)> on_machine;  // the steps to come are played on this one
+    Watch watch = Watch::kAll;
+    bool hash_handed_over = true;  // compare memory at the jump with what arrives; only light runs can do without
     std::function<void(u32 step, sim::Machine&)> on_step_end;  // called when a step has been played, however it ended
 };
 

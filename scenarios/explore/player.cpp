@@ -58,7 +58,7 @@ Player::Player(const Window& window, const PlayerOptions& options)
             const Finding& f = play_->result().findings.front();
             throw Unplayable{fmt::format("step {}, before the window, fails: {}", f.step + 1, f.what)};
         }
-        play_->machine().set_reads_handover(options.hashes);
+        play_->machine().set_oracles(false);
         play_->machine().bus().set_scheduled(true);
         moment_ = play_->machine().moment();
     } catch (const Unusable& e) {

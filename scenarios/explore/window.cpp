@@ -109,7 +109,7 @@ void strip(Value& root, const Scenario& scenario, u32 from, bool keep_turns) {
         if (i >= from) {
             if (is_one_of<step::Expect, step::Save>(scenario.steps[i])) continue;
             for (const std::string_view key :
-                 {"expect_race", "expect_verdict", "expect_panic", "expect_census", "loses"})
+                 {"expect_race", "expect_verdict", "expect_panic", "expect_census", "expect_claim", "loses"})
                 remove_key(steps[i], key);
             if (!keep_turns) remove_key(steps[i], "turn");
         }
