@@ -53,6 +53,9 @@ public:
         app_.get_formatter()->column_width(32);
         add_run();
         add_compare();
+        add_explore();
+        add_replay();
+        add_shrink();
         add_list();
         add_check();
         add_points();
@@ -106,6 +109,41 @@ private:
             ->allow_extra_args(false);
         add_json(verb, compare_.json);
         verb->callback([this] { verb_ = [this] { return compare(compare_); }; });
+    }
+    void add_explore() {
+        CLI::App* verb =
+            app_.add_subcommand("explore", "Let devices move at other points of a scenario: does a race come out?");
+        ExploreArguments& e = explore_;
+        verb->add_option("FILE", e.file, "a scenario that starts a device and execs")->required();
+        verb->add_option("--strategy", e.strategy, "random, pct or exhaustive; random if left out");
+        verb->add_option("--runs", e.runs, "how many runs; 10000 if neither this nor --time is given");
+        verb->add_option("--time", e.time, "no longer than this: seconds, or 90s, 5m, 1h");
+        verb->add_option("--seed", e.seed, "of the schedules; 1 if left out. The machine's is the scenario's first");
+        verb->add_option("--jobs", e.jobs, "threads, each with a machine; 1 if left out. No result depends on it");
+        verb->add_option("--out", e.out, "folder of the findings; ./findings if left out");
+        verb->add_option("--from", e.from, "the first step in which devices may move, from 2; see docs/explore.md");
+        verb->add_option("--turns", e.turns, "at most so many turns in a run: 8 (random), 2 (exhaustive)");
+        verb->add_option("--depth", e.depth, "of pct: ordering constraints that a fault needs; 3 if left out");
+        verb->add_option("--arch", e.arch, "the machine's architecture; the scenario's first if left out");
+        verb->add_option("--target", e.target, "native or guest; native if the scenario has that");
+        verb->add_flag("--hashes", e.hashes, "also compare the memory that is handed over, in every run; slower");
+        add_json(verb, e.json);
+        verb->callback([this] { verb_ = [this] { return explore(explore_); }; });
+    }
+    void add_replay() {
+        CLI::App* verb = app_.add_subcommand("replay", "Play a finding again: is it the same run?");
+        verb->add_option("FILE", replay_.file, "a scenario with [replay], as explore and shrink write them")
+            ->required();
+        verb->add_option("--target", replay_.target, "native or guest; the file's if left out");
+        add_json(verb, replay_.json);
+        verb->callback([this] { verb_ = [this] { return replay(replay_); }; });
+    }
+    void add_shrink() {
+        CLI::App* verb = app_.add_subcommand("shrink", "Make a finding smaller: the fewest turns that still show it");
+        verb->add_option("FILE", shrink_.file, "a scenario with [replay]; FILE-shrunk.toml is written beside it")
+            ->required();
+        add_json(verb, shrink_.json);
+        verb->callback([this] { verb_ = [this] { return shrink(shrink_); }; });
     }
     void add_list() {
         CLI::App* verb = app_.add_subcommand("list", "List scenarios, or what a scenario can name");
@@ -256,6 +294,9 @@ private:
     CLI::App app_{"Baton: simulates kernel handover across kexec.", "baton"};
     RunArguments run_;
     CompareArguments compare_;
+    ExploreArguments explore_;
+    ReplayArguments replay_;
+    ShrinkArguments shrink_;
     ListArguments list_;
     CheckArguments check_;
     PointsArguments points_;

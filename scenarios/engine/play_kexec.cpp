@@ -182,7 +182,8 @@ void Play::arrived(const Step& step) {
     result_.hops.push_back(hop_);
     hop_reported_ = true;
     // A kernel that took the handover for nothing is free to use the memory.
-    if (hop_.kho_boot || loses(step)) check_handed_over(step);
+    if ((hop_.kho_boot || loses(step)) && options_.hash_handed_over) check_handed_over(step);
+    result_.hops.back().lost = lost_;
     if (!hop_.arrived) return;
     census_off_ = false;
     running_ = *loaded_;
@@ -200,11 +201,13 @@ void Play::arrived(const Step& step) {
 
 void Play::play(const step::Exec& a) {
     lost_ = false;
-    machine().add_action({Site::kKexecJump, 1}, [this] {
-        remember_handed_over();
-        collect_log();
-        boot_log_start_ = result_.log.size();
-    });
+    if (options_.hash_handed_over || !light())
+        machine().add_action({Site::kKexecJump, 1}, [this] {
+            remember_handed_over();
+            if (light()) return;
+            collect_log();
+            boot_log_start_ = result_.log.size();
+        });
     const sim::Outcome outcome = through_breaks(machine().command(Op::kExec));
     const bool arrives = judge(expecting(*step_), outcome) && outcome.kind == sim::Outcome::Kind::kBooted;
     if (arrives || (dead_ && !hop_.segments.empty())) arrived(*step_);
