@@ -37,6 +37,9 @@ scenarios::Diagnostic usage_error(const CLI::ParseError& error, const CLI::App& 
         dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && app.get_subcommands().empty();
     if (verb_missing && argc > 1) return unknown_verb(app, argv[1]);
     if (verb_missing) return {{}, {}, "no verb is given", "baton help lists them"};
+    const bool part_missing = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr &&
+                              app.get_subcommands().front()->get_require_subcommand_min() != 0;
+    if (part_missing && argc > 2 && argv[2][0] != '-') return unknown_verb(*app.get_subcommands().front(), argv[2]);
     return {{}, {}, error.what(), "baton help explains"};
 }
 
@@ -50,6 +53,9 @@ public:
         app_.get_formatter()->column_width(32);
         add_run();
         add_compare();
+        add_explore();
+        add_replay();
+        add_shrink();
         add_list();
         add_check();
         add_points();
@@ -58,6 +64,7 @@ public:
         add_inspect();
         add_diff();
         add_export();
+        add_bench();
         CLI::App* help = app_.add_subcommand("help", "Explain a verb");
         help->add_option("VERB", help_verb_, "which one; all if left out");
         help->callback([this] { verb_ = [this] { return show_help(); }; });
@@ -102,6 +109,41 @@ private:
             ->allow_extra_args(false);
         add_json(verb, compare_.json);
         verb->callback([this] { verb_ = [this] { return compare(compare_); }; });
+    }
+    void add_explore() {
+        CLI::App* verb =
+            app_.add_subcommand("explore", "Let devices move at other points of a scenario: does a race come out?");
+        ExploreArguments& e = explore_;
+        verb->add_option("FILE", e.file, "a scenario that starts a device and execs")->required();
+        verb->add_option("--strategy", e.strategy, "random, pct or exhaustive; random if left out");
+        verb->add_option("--runs", e.runs, "how many runs; 10000 if neither this nor --time is given");
+        verb->add_option("--time", e.time, "no longer than this: seconds, or 90s, 5m, 1h");
+        verb->add_option("--seed", e.seed, "of the schedules; 1 if left out. The machine's is the scenario's first");
+        verb->add_option("--jobs", e.jobs, "threads, each with a machine; 1 if left out. No result depends on it");
+        verb->add_option("--out", e.out, "folder of the findings; ./findings if left out");
+        verb->add_option("--from", e.from, "the first step in which devices may move, from 2; see docs/explore.md");
+        verb->add_option("--turns", e.turns, "at most so many turns in a run: 8 (random), 2 (exhaustive)");
+        verb->add_option("--depth", e.depth, "of pct: ordering constraints that a fault needs; 3 if left out");
+        verb->add_option("--arch", e.arch, "the machine's architecture; the scenario's first if left out");
+        verb->add_option("--target", e.target, "native or guest; native if the scenario has that");
+        verb->add_flag("--hashes", e.hashes, "also compare the memory that is handed over, in every run; slower");
+        add_json(verb, e.json);
+        verb->callback([this] { verb_ = [this] { return explore(explore_); }; });
+    }
+    void add_replay() {
+        CLI::App* verb = app_.add_subcommand("replay", "Play a finding again: is it the same run?");
+        verb->add_option("FILE", replay_.file, "a scenario with [replay], as explore and shrink write them")
+            ->required();
+        verb->add_option("--target", replay_.target, "native or guest; the file's if left out");
+        add_json(verb, replay_.json);
+        verb->callback([this] { verb_ = [this] { return replay(replay_); }; });
+    }
+    void add_shrink() {
+        CLI::App* verb = app_.add_subcommand("shrink", "Make a finding smaller: the fewest turns that still show it");
+        verb->add_option("FILE", shrink_.file, "a scenario with [replay]; FILE-shrunk.toml is written beside it")
+            ->required();
+        add_json(verb, shrink_.json);
+        verb->callback([this] { verb_ = [this] { return shrink(shrink_); }; });
     }
     void add_list() {
         CLI::App* verb = app_.add_subcommand("list", "List scenarios, or what a scenario can name");
@@ -213,6 +255,34 @@ private:
         verb->callback([this] { verb_ = [this] { return export_handover(export_); }; });
     }
 
+    void add_bench() {
+        CLI::App* bench = app_.add_subcommand("bench", "Measure: what a handover costs");
+        bench->require_subcommand(1);
+        CLI::App* verb = bench->add_subcommand("blackout", "How long a machine is dark, phase by phase");
+        BlackoutArguments& b = blackout_;
+        const auto list = [&](const char* name, std::vector<std::string>& words, const char* meaning) {
+            verb->add_option(name, words, meaning)->delimiter(',')->allow_extra_args(false)->capture_default_str();
+        };
+        list("--memory", b.memory, "sizes of the machine");
+        list("--order", b.orders, "the preserved memory is blocks of 2^N pages, N from 0 to 18");
+        list("--generation", b.generations, "of both kernels (`baton list --generations`)");
+        list("--arch", b.archs, "architectures of the machine");
+        const auto one = [&](const char* name, std::string& word, const char* meaning) {
+            verb->add_option(name, word, meaning)->capture_default_str();
+        };
+        one("--preserve", b.preserve, "how much is preserved; the smaller of half of the memory and 64G if left out");
+        one("--run-max", b.run_max, "the most that is really preserved; cells with more are computed from two such");
+        one("--scratch-scale", b.scratch_scale, "the N of kho_scratch=N%");
+        one("--initrd", b.initrd, "size of both kernels' initrd");
+        one("--cpus", b.cpus, "of the machine, for the profile's constants");
+        one("--devices", b.devices, "likewise");
+        one("--profile", b.profile, "a TOML file with the cost of each unit of work; the generic one if left out");
+        verb->add_flag("--phases", b.phases, "every phase of every cell, with all its work");
+        verb->add_flag("--sources", b.sources, "every figure of the profile, and where it comes from");
+        add_json(verb, b.json);
+        verb->callback([this] { verb_ = [this] { return bench_blackout(blackout_); }; });
+    }
+
     Exit show_help() {
         if (help_verb_.empty()) return print(app_.help(), Exit::kPass);
         for (const CLI::App* verb : app_.get_subcommands([](const CLI::App*) { return true; }))
@@ -224,6 +294,9 @@ private:
     CLI::App app_{"Baton: simulates kernel handover across kexec.", "baton"};
     RunArguments run_;
     CompareArguments compare_;
+    ExploreArguments explore_;
+    ReplayArguments replay_;
+    ShrinkArguments shrink_;
     ListArguments list_;
     CheckArguments check_;
     PointsArguments points_;
@@ -232,6 +305,7 @@ private:
     InspectArguments inspect_;
     DiffArguments diff_;
     ExportArguments export_;
+    BlackoutArguments blackout_;
     std::string help_verb_;
     std::function<Exit()> verb_;
 };
@@ -249,8 +323,12 @@ Exit main(int argc, const char* const* argv) {
     } catch (const CLI::CallForHelp&) {
         // The innermost verb on the command line is the one that help was asked about.
         CLI::App* about = &line.app();
-        while (!about->get_subcommands().empty()) about = about->get_subcommands().front();
-        return print(about == &line.app() ? about->help() : about->help("baton"), Exit::kPass);
+        std::string above;
+        while (!about->get_subcommands().empty()) {
+            above += (above.empty() ? "" : " ") + about->get_name();
+            about = about->get_subcommands().front();
+        }
+        return print(about->help(above), Exit::kPass);
     } catch (const CLI::CallForVersion&) {
         return print(fmt::format("{}\n", kVersion), Exit::kPass);
     } catch (const CLI::ParseError& error) {

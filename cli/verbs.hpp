@@ -109,6 +109,37 @@ struct GdbArguments {
 };
 Exit gdb(const GdbArguments& arguments);
 
+struct ExploreArguments {
+    std::string file;
+    std::string arch;    // empty: the scenario's first
+    std::string target;  // empty: native, if the scenario has that
+    std::string strategy = "random";
+    std::string runs;  // quantities; empty: a default, or without end under --time
+    std::string time;  // "90", "90s", "5m", "1h"; empty: no limit
+    std::string seed = "1";
+    std::string jobs = "1";
+    std::string out = "findings";
+    std::string from;   // a step, from 1
+    std::string turns;  // of a run, at most
+    std::string depth;  // of pct
+    bool hashes = false;
+    bool json = false;
+};
+Exit explore(const ExploreArguments& arguments);
+
+struct ReplayArguments {
+    std::string file;
+    std::string target;  // empty: the file's
+    bool json = false;
+};
+Exit replay(const ReplayArguments& arguments);
+
+struct ShrinkArguments {
+    std::string file;
+    bool json = false;
+};
+Exit shrink(const ShrinkArguments& arguments);
+
 /// A handover: where it is read from, and what is known about it.
 struct HandoverChoice {
     std::string source;            // capture, saved machine, ELF dump, FILE@BASE[,…]
@@ -126,6 +157,25 @@ struct InspectArguments {
     bool json = false;
 };
 Exit inspect(const InspectArguments& arguments);
+
+/// Numbers are quantities.
+struct BlackoutArguments {
+    std::vector<std::string> archs = {"x86_64"};
+    std::vector<std::string> generations = {"6.18"};
+    std::vector<std::string> memory = {"1G", "16G", "128G", "1T"};
+    std::vector<std::string> orders = {"0", "9", "18"};
+    std::string preserve;  // empty: the smaller of half of the memory and 64G
+    std::string run_max = "2G";
+    std::string scratch_scale = "200";
+    std::string initrd = "0";
+    std::string cpus = "1";
+    std::string devices = "0";
+    std::string profile;  // file; empty: the generic one
+    bool phases = false;
+    bool sources = false;
+    bool json = false;
+};
+Exit bench_blackout(const BlackoutArguments& arguments);
 
 struct DiffArguments {
     HandoverChoice a;

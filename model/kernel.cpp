@@ -63,11 +63,11 @@ void init_memory(Kernel& k) {
 void run_initcalls(Kernel& k) {
     platform::at(Site::kBootInitcalls);
     drivers::init_iommu(k);
-    drivers::probe(k);
     kho::init(k);
     platform::at(Site::kKhoInit);
     reserve_mem::init(k);
     platform::at(Site::kReserveMem);
+    drivers::probe(k);
 }
 
 }  // namespace

@@ -167,6 +167,10 @@ public:
     /// Null: none; likewise.
     void set_observer(Observer* observer);
 
+    /// Whether every jump is compared with the ownership map and every handover hashed. That costs more than some
+    /// kexecs do, and explorers do without.
+    void set_oracles(bool on) { oracles_ = on; }
+
     bool waiting() const { return state_ == State::kWaiting; }
     bool at_break() const { return state_ == State::kBreak; }
 
@@ -193,6 +197,9 @@ public:
     bool may_be_written_by_device(u64 frame) const;
     /// Forbidden writes since power-on, each kind once, in the order of the first of its kind.
     const std::vector<ForbiddenWrite>& forbidden() const { return forbidden_; }
+    /// Owners whose memory writes of a device have come to in a phase, since the machine was made: a bit each. No going
+    /// back takes one away.
+    u32 owners_written(u32 slot, Phase phase) const { return owners_written_[slot][static_cast<u32>(phase)]; }
     /// One of them as people read it.
     std::string story(const ForbiddenWrite& w) const;
     /// What a device of a virtual machine has written to memory that it may write: word by word, the last of each.
@@ -317,6 +324,8 @@ private:
     ImageWatch watch_;
     std::vector<ForbiddenWrite> forbidden_;
     std::array<std::map<u64, u64>, device::kSlots> device_logs_;
+    std::array<std::array<u32, kPhaseCount>, device::kSlots> owners_written_{};
+    bool oracles_ = true;
     ClaimLog claims_;
     std::unique_ptr<KernelRunner> runner_;
     GuestRunner* guest_ = nullptr;  // the same object, if it is one

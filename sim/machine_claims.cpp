@@ -30,7 +30,7 @@ void Machine::compare_jump() { keep_claims(compare_departure({memory_, ownership
 
 // Whatever the kernel before had, this one has yet to find: only what is handed over to it is somebody's.
 void Machine::change_kernel(const SeenHandover* seen) {
-    if (seen != nullptr && pending_ == Pending::kTransfer)
+    if (seen != nullptr && pending_ == Pending::kTransfer && oracles_)
         keep_claims(compare_handover(ownership_, geometry(), seen->handover));
     ownership_ = {};
     if (seen == nullptr) return;

@@ -206,6 +206,7 @@ WriteEvent Machine::event_of(const Arrival& a, PhysRange range) const {
 // By right: mapped for this device, in memory that can be mapped, and nothing else by now.
 bool Machine::judge(const Arrival& a, PhysRange range) {
     const WriteEvent event = event_of(a, range);
+    owners_written_[a.write.slot][static_cast<u32>(event.phase)] |= 1u << static_cast<u32>(event.owner);
     const bool can_be_mapped = event.owner == Owner::kDma || event.owner == Owner::kUser ||
                                event.owner == Owner::kPreserved || event.owner == Owner::kHandedOver;
     if (event.mapped && can_be_mapped && event.target == WriteTarget::kPlain) {

@@ -2,7 +2,6 @@
 #include "scenarios/engine/document.hpp"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +11,7 @@
 
 #include "scenarios/engine/limits.hpp"
 #include "scenarios/engine/quantity.hpp"
+#include "sim/toml_text.hpp"
 
 namespace baton::scenarios {
 namespace {
@@ -105,42 +105,11 @@ std::optional<std::string> read_scenario_file(const std::string& path, Diagnosti
     return text;
 }
 
-namespace {
-
-inline constexpr u32 kDotsMax = 1000;
-
-// toml++ descends once a part of a dotted key, and a file can ask for more stack than there is.
-std::optional<Place> too_deep(std::string_view text) {
-    u32 line = 1;
-    u32 dots = 0;
-    for (const char c : text) {
-        if (c == '\n') {
-            ++line;
-            dots = 0;
-        } else if (c == '.' && ++dots > kDotsMax) {
-            return Place{line, 1};
-        }
-    }
-    return std::nullopt;
-}
-
-}  // namespace
-
 std::optional<Value> read_document(std::string_view text, DiagnosticSink& sink) {
     try {
-        if (const auto place = too_deep(text)) {
-            sink.add(*place, fmt::format("more than {} dots on one line", kDotsMax), "a key has a few parts at most");
-            return std::nullopt;
-        }
-        return convert(toml::parse(text));
-    } catch (const toml::parse_error& error) {
-        std::string message(error.description());
-        // Where the library finds a number too large it says so; say what to do about it.
-        std::string hint =
-            message.find("64 bits") != std::string::npos || message.find("representable") != std::string::npos
-                ? "a TOML integer has 64 bits with sign; write large sizes as \"512G\""
-                : "this is not TOML; see docs/scenarios.md";
-        sink.add(place_of(error.source()), std::move(message), std::move(hint));
+        return convert(sim::parse_toml(text, {}, "docs/scenarios.md"));
+    } catch (const sim::InputError& e) {
+        sink.add({e.line, e.col}, e.what(), e.hint);
         return {};
     }
 }

@@ -11,7 +11,7 @@ namespace baton::scenarios {
 namespace {
 
 constexpr std::string_view kTopLevelKeys[] = {"title",  "description", "machine", "budget", "budget_instructions",
-                                              "kernel", "device",      "step"};
+                                              "kernel", "device",      "step",    "replay"};
 
 std::string parse_title(Fields& top) {
     const auto title = top.text("title");
@@ -45,6 +45,7 @@ Parsed parse_text(std::string_view text, const std::string& file) {
         for (KernelSpec& kernel : scenario.kernels) kernel.options |= kOptionDevices;
     ParsedSteps steps = parse_steps(*root, scenario.kernels, scenario.devices, folder, sink);
     scenario.steps = std::move(steps.steps);
+    scenario.replay = parse_replay(*root, scenario.steps.size(), sink);
     adopt_captured_machine(*root, scenario, sink);
     check_order(scenario, steps.complete, sink);
 

@@ -40,6 +40,9 @@ ParsedSteps parse_steps(const Value& root, const std::vector<KernelSpec>& kernel
 /// `[device.NAME]`: in the order of the file, which is that of the slots.
 std::vector<sim::DeviceConfig> parse_devices(const Value& root, DiagnosticSink& sink);
 
+/// `[replay]`, of a file that `baton explore` wrote; nothing where there is none.
+std::optional<ReplayRecord> parse_replay(const Value& root, std::size_t steps, DiagnosticSink& sink);
+
 /// A scenario that boots from a capture and says nothing of its machine plays on the captured one.
 void adopt_captured_machine(const Value& root, Scenario& scenario, DiagnosticSink& sink);
 

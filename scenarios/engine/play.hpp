@@ -12,6 +12,7 @@
 #include <string>
 
 #include "model/kexec/kexec.hpp"
+#include "scenarios/engine/play_state.hpp"
 #include "scenarios/engine/region.hpp"
 #include "scenarios/engine/runner.hpp"
 #include "sim/image/image_file.hpp"
@@ -28,15 +29,24 @@ struct Unusable {
 /// The scenario ended, or failed, while a kernel stood at a break.
 struct StoppedAtBreak {};
 
-/// XXH3-128 of each frame that was handed over, taken at the jump: the second oracle, which no kernel can influence.
-using sim::FrameHashes;
-
-class Play {
+class Play : private PlayState {
 public:
     Play(const Scenario& scenario, const Cell& cell, const RunOptions& options);
     RunResult run();
 
+    // For explorers: a run in parts, some of them again and again. Between two steps it can go back to what it was,
+    // together with its machine (Machine::restore()).
+    /// Plays the steps before `end`; false if one of them failed, or it was not playable (Unusable is thrown).
+    bool play_to(u32 end);
+    PlayState checkpoint() const { return *this; }
+    /// The report begins anew.
+    void go_back(const PlayState& state);
+    sim::Machine& machine() { return *machine_; }
+    const RunResult& result() const { return result_; }
+    u32 step_under_way() const { return step_ != nullptr ? step_->index : 0; }
+
 private:
+    bool light() const { return options_.watch == Watch::kLight; }
     // runner.cpp
     void play_step(const Step& step);
     void finish(const Step& step);
@@ -46,7 +56,6 @@ private:
     void collect_log();
     void collect_phases();
     bool failed() const { return !result_.findings.empty() || result_.ending.has_value(); }
-    sim::Machine& machine() { return *machine_; }
     u64 page_size() const { return geometry_of(cell_.arch).page_size(); }
 
     /// Sends one command as part of the current step and judges a fault. Nothing when the step came to another end.
@@ -216,38 +225,16 @@ private:
     const RunOptions& options_;
     RunResult result_;
     std::unique_ptr<sim::Machine> machine_;
-    std::vector<Region> regions_;
     std::map<u32, sim::ImageFile> images_;
     std::shared_ptr<const sim::Capture> capture_;  // what the machine was booted from
 
-    std::size_t next_ = 0;             // index of the step to come
-    const Step* step_ = nullptr;       // being played
-    const Step* suspended_ = nullptr;  // stopped at its break
-    const Step* resumed_ = nullptr;    // the `continue` that the step under way went on by
-    bool ended_as_expected_ = false;   // the step met its expect_error or expect_verdict
-    bool dead_ = false;                // no kernel is left to send commands to
-    u64 refused_ = 0;                  // allocations refused in this step, one by one
-    u32 running_ = 0;                  // kernel index
-    std::optional<u32> loaded_;        // kernel index of the loaded image
-    u64 running_initrd_bytes_ = 0;
-    u64 loaded_initrd_bytes_ = 0;
-    Hop hop_;                                       // being made by the exec under way
-    std::optional<sim::Ledger::State> hop_from_;    // the ledger where the work for the hop to come began
-    std::optional<sim::Ledger::State> jumped_;      // and at the last jump, while its hop goes on
-    bool hop_reported_ = false;                     // that hop is the last of result_.hops
-    std::vector<PhysRange> handed_ranges_;          // preserved blocks, at the jump
-    bool lost_ = false;                             // some of it changed, or nobody held it
-    std::vector<PhysAddr> not_held_;                // of these, those that nobody held any more
-    std::optional<sim::Ledger::State> powered_on_;  // the ledger when the first kernel was up
-    FrameHashes handed_over_;                       // their frames that held anything
-    std::vector<const ScheduledPoke*> ahead_;       // of the step under way, not done yet
-    std::set<u64> poked_;                           // frames that the scenario itself changed since
-    u64 censuses_ = 0;                              // taken, and without fault
-    bool census_off_ = false;                       // this kernel has lost pages, as the scenario said
-    std::vector<u64> races_seen_;                   // of each kind of forbidden write, how many by then
-    u64 claims_seen_ = 0;                           // faults of claims that a step has answered for
-    std::size_t log_seen_ = 0;
-    std::size_t boot_log_start_ = 0;  // first log line of the running kernel
+    const Step* step_ = nullptr;               // being played
+    const Step* suspended_ = nullptr;          // stopped at its break
+    const Step* resumed_ = nullptr;            // the `continue` that the step under way went on by
+    bool ended_as_expected_ = false;           // the step met its expect_error or expect_verdict
+    u64 refused_ = 0;                          // allocations refused in this step, one by one
+    std::vector<const ScheduledPoke*> ahead_;  // of the step under way, not done yet
+    u64 censuses_ = 0;                         // taken, and without fault
 };
 
 /// Work of phases [first, end) that `after` has and `before` has not; of phases in which nothing happened none.

@@ -7,17 +7,15 @@
 #include <nlohmann/json.hpp>
 
 #include "model/kernel.hpp"
+#include "scenarios/engine/kernel_files.hpp"
 #include "scenarios/engine/play.hpp"
 #include "sim/boot/loader.hpp"
 #include "sim/guest/runner.hpp"
 #include "sim/input_error.hpp"
-#include "sim/random.hpp"
 #include "sim/timeline/recorder.hpp"
 
 namespace baton::scenarios {
 namespace {
-
-inline constexpr u32 kInitrdStream = 0x1417d;
 
 bool loses(const Step& step) {
     const auto* exec = std::get_if<step::Exec>(&step.action);
@@ -79,12 +77,7 @@ std::unique_ptr<sim::Machine> Play::make_machine(const sim::MachineConfig& confi
     }
 }
 
-std::vector<u8> Play::initrd(u64 bytes) const {
-    std::vector<u8> out(bytes);
-    sim::Random random(cell_.seed, kInitrdStream);
-    for (u8& b : out) b = static_cast<u8>(random.next() >> 56);
-    return out;
-}
+std::vector<u8> Play::initrd(u64 bytes) const { return initrd_bytes(cell_.seed, bytes); }
 
 void Play::play(const step::Boot& a) {
     const sim::MachineConfig config{.geometry = cell_.arch,
@@ -137,19 +130,7 @@ void Play::play(const step::Abort&) { send(Op::kAbort); }
 std::optional<u32> Play::put_file(std::span<const u8> bytes) {
     const auto reply = send(Op::kFileCreate, {bytes.size()});
     if (!reply) return std::nullopt;
-    // Userspace writes the page cache: data pages are listed in a chain of index pages (model/files.hpp).
-    const u64 page = page_size();
-    const u64 per_index = page / 8 - 1;
-    u64 index = reply->values[0];
-    for (u64 offset = 0, i = 0; offset < bytes.size(); offset += page, ++i) {
-        if (i == per_index) {
-            machine().read({index + per_index * 8}, {reinterpret_cast<u8*>(&index), 8});
-            i = 0;
-        }
-        u64 data = 0;
-        machine().read({index + i * 8}, {reinterpret_cast<u8*>(&data), 8});
-        machine().host_write({data}, bytes.subspan(offset, std::min<u64>(page, bytes.size() - offset)));
-    }
+    write_file(machine(), {reply->values[0]}, bytes);
     return static_cast<u32>(reply->values[1]);
 }
 
@@ -201,7 +182,8 @@ void Play::arrived(const Step& step) {
     result_.hops.push_back(hop_);
     hop_reported_ = true;
     // A kernel that took the handover for nothing is free to use the memory.
-    if (hop_.kho_boot || loses(step)) check_handed_over(step);
+    if ((hop_.kho_boot || loses(step)) && options_.hash_handed_over) check_handed_over(step);
+    result_.hops.back().lost = lost_;
     if (!hop_.arrived) return;
     census_off_ = false;
     running_ = *loaded_;
@@ -219,11 +201,13 @@ void Play::arrived(const Step& step) {
 
 void Play::play(const step::Exec& a) {
     lost_ = false;
-    machine().add_action({Site::kKexecJump, 1}, [this] {
-        remember_handed_over();
-        collect_log();
-        boot_log_start_ = result_.log.size();
-    });
+    if (options_.hash_handed_over || !light())
+        machine().add_action({Site::kKexecJump, 1}, [this] {
+            remember_handed_over();
+            if (light()) return;
+            collect_log();
+            boot_log_start_ = result_.log.size();
+        });
     const sim::Outcome outcome = through_breaks(machine().command(Op::kExec));
     const bool arrives = judge(expecting(*step_), outcome) && outcome.kind == sim::Outcome::Kind::kBooted;
     if (arrives || (dead_ && !hop_.segments.empty())) arrived(*step_);

@@ -53,6 +53,7 @@ struct Hop {
     std::string to;
     bool arrived = false;   // the next kernel took commands
     bool kho_boot = false;  // and it accepted the handover
+    bool lost = false;      // handed-over memory changed, or was nobody's
     u64 blocks = 0;         // preserved
     u64 pages = 0;
     u64 bytes = 0;
@@ -89,6 +90,7 @@ struct RunResult {
     Cell cell;
     Verdict verdict = Verdict::kInternal;
     std::optional<Ending> ending;  // with kFail: a kernel ended that should not have
+    std::optional<Errno> error;    // with kFail: a command failed that should not have
     std::string message;           // with kSkipped, kBadInput, kInternal: what stood in the way
     std::string state_hash;        // 32 hexadecimal digits (D32)
     std::string handover_hash;     // of the last hop (D4); empty: none

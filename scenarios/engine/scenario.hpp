@@ -384,6 +384,19 @@ struct Step {
     std::optional<RefusedAlloc> fail_alloc;
 };
 
+/// `[replay]`: what a run of this file came to when it was written, to be compared with. Hashes are 32 hexadecimal
+/// digits.
+struct ReplayRecord {
+    u32 from = 0;                    // from this step on, devices move in turns only, and no census is taken
+    std::string finding;             // what it shows: FoundKind by its identity, as text
+    std::string verdict;             // of the run
+    std::vector<std::string> steps;  // of the sequence of schedule points, after each step: equal on all targets
+    std::string writes;              // of all forbidden writes, likewise
+    std::string state_native;        // of the machine at the end; empty: not known
+    std::string state_guest;
+    Place place;
+};
+
 struct Scenario {
     std::string file;  // as given on the command line
     std::string title;
@@ -393,6 +406,7 @@ struct Scenario {
     std::vector<KernelSpec> kernels;
     std::vector<sim::DeviceConfig> devices;  // in their slots' order
     std::vector<Step> steps;
+    std::optional<ReplayRecord> replay;
 };
 
 /// "512M", or the name of the described machine.

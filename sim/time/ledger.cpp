@@ -21,7 +21,10 @@ Ledger::Ledger(const Profile& profile) {
 }
 
 void Ledger::at(Site site) {
-    if (!in_any_phase(site)) state_.phase = info(site).phase;
+    if (in_any_phase(site)) return;
+    // Up to 6.18 a kernel restores the incoming FDT while it still builds its memory map: that is not yet P13.
+    if (site == Site::kKhoRestore && state_.phase == Phase::kMemoryMap) return;
+    state_.phase = info(site).phase;
 }
 
 void Ledger::charge(Work work, u64 amount) {

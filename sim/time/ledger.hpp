@@ -28,7 +28,8 @@ public:
 
     explicit Ledger(const Profile& profile);
 
-    /// The phase goes on as `site` says; a register access (Site::kMmio) happens in any phase.
+    /// The phase goes on as `site` says; a register access (Site::kMmio) happens in any phase, and a restore also while
+    /// the memory map is built.
     void at(Site site);
     void charge(Work work, u64 amount);
     /// Page size in bytes of the kernel that runs now: what a unit of pages_copied and its like is.

@@ -13,14 +13,14 @@ const std::string_view kCss = R"css(
 --old:#6b9be8;--code-phase:#a77be0;--new:#3fb5a3;
 --nobody:#e6eaef;--free:#d3ebd9;--firmware:#aab4bf;--kernel:#a9c4ee;--kernel-image:#2f6fdb;--page-tables:#8579d6;
 --user:#e9c63c;--scratch:#bfe3f0;--image-source:#b98af0;--image-list:#cf3fd6;--control:#ec4f9b;--preserved:#f0741f;
---metadata:#27313d;--mmio:#888}
+--handed-over:#f6a46c;--metadata:#27313d;--mmio:#888;--dma:#0f9d8a}
 @media(prefers-color-scheme:dark){:root{
 --bg:#11151a;--card:#191f26;--ink:#e4e9ef;--soft:#94a1b0;--line:#2c353f;--code:#12171d;
 --good:#5fd08f;--good-bg:#15301f;--bad:#ff7b81;--bad-bg:#3a1a1d;--wait:#f0c35a;--wait-bg:#332910;--link:#7fb0ff;
 --old:#4a79c4;--code-phase:#8259bd;--new:#2a8f80;
 --nobody:#262d35;--free:#23412c;--firmware:#5f6a75;--kernel:#36568a;--kernel-image:#5b95f5;--page-tables:#7468cf;
 --user:#d2b02c;--scratch:#1f4d5e;--image-source:#a06fe0;--image-list:#d955df;--control:#ef68aa;--preserved:#f58236;
---metadata:#eef2f6;--mmio:#777}}
+--handed-over:#b8733f;--metadata:#eef2f6;--mmio:#777;--dma:#2fc4ae}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI","DejaVu Sans",sans-serif}
 main{max-width:1180px;margin:0 auto;padding:32px 24px 64px}
@@ -61,7 +61,6 @@ ul{margin:8px 0;padding-left:20px}li{margin:2px 0}
 #filter{font:inherit;padding:5px 10px;border:1px solid var(--line);border-radius:6px;background:var(--card);color:var(--ink);width:260px;max-width:100%}
 footer{color:var(--soft);font-size:13px;margin-top:32px}
 @media(max-width:700px){main{padding:20px 12px}.card{padding:14px}}
-@media print{details>*{display:block}}
 )css";
 
 // A link to a run opens it; the filter hides lines of the table of runs.
@@ -75,9 +74,10 @@ r.hidden=!r.textContent.toLowerCase().includes(f.value.toLowerCase())});
 
 std::string_view owner_fill(Owner owner) {
     constexpr std::string_view kFills[] = {
-        "var(--nobody)",      "var(--free)",      "var(--firmware)", "var(--kernel)",       "var(--kernel-image)",
-        "var(--page-tables)", "var(--user)",      "var(--scratch)",  "var(--image-source)", "var(--image-list)",
-        "var(--control)",     "var(--preserved)", "var(--metadata)", "var(--mmio)",
+        "var(--nobody)",       "var(--free)",        "var(--firmware)", "var(--kernel)",
+        "var(--kernel-image)", "var(--page-tables)", "var(--user)",     "var(--scratch)",
+        "var(--image-source)", "var(--image-list)",  "var(--control)",  "var(--preserved)",
+        "var(--handed-over)",  "var(--metadata)",    "var(--mmio)",     "var(--dma)",
     };
     static_assert(std::size(kFills) == static_cast<u32>(Owner::kCount));
     return kFills[static_cast<u32>(owner)];

@@ -50,6 +50,16 @@ TEST_CASE("ledger: every site but mmio sets its phase") {
     }
 }
 
+TEST_CASE("ledger: a restore while the memory map is built belongs to it") {
+    Ledger ledger(simple_profile());
+    ledger.at(Site::kKhoDeserialiseBlock);
+    ledger.at(Site::kKhoRestore);
+    CHECK(ledger.phase() == Phase::kMemoryMap);
+    ledger.at(Site::kBootDone);
+    ledger.at(Site::kKhoRestore);
+    CHECK(ledger.phase() == Phase::kRestore);
+}
+
 TEST_CASE("ledger: fractions of a nanosecond add up") {
     Ledger ledger(simple_profile());
     for (int i = 0; i < 999; ++i) ledger.charge(static_cast<Work>(1), 1);  // 2 ps each
