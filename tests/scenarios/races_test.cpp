@@ -139,6 +139,7 @@ TEST_CASE("races: the name of a device makes no difference", "[shards]") {
 
 TEST_CASE("races: the seed makes no difference", "[shards]") {
     for_each_pair([](const Pair& p) {
+        if (p.race.find("\"kaslr\"") != std::string::npos) return;  // where the image goes is the seed's
         for (const char* seed : {"2", "77"}) {
             const std::string text = replaced(p.race, "seed = 1\\b", std::string("seed = ") + seed);
             REQUIRE(text != p.race);

@@ -52,7 +52,7 @@ Scenario good(const std::string& text) {
 constexpr Case kDeviceCases[] = {
     {"no table", "device = 3\n", 4, 10, "\"device\" is an integer", "[device.nic0]"},
     {"no name", "[device]\nkind = \"nic\"\n", 5, 1, "\"device.kind\" is a string", "a device has a name"},
-    {"no kind", "[device.a]\npace = \"time\"\n", 4, 1, "needs \"kind\"", "kind = \"nic\""},
+    {"no kind", "[device.a]\npace = \"time\"\n", 4, 9, "needs \"kind\"", "kind = \"nic\""},
     {"unknown kind", "[device.a]\nkind = \"nci\"\n", 5, 8, "unknown kind of device \"nci\"", "did you mean \"nic\"?"},
     {"an empty slot", "[device.a]\nkind = \"none\"\n", 5, 8, "unknown kind of device \"none\"", "\"dma_engine\""},
     {"unknown key", "[device.a]\nkind = \"nic\"\nprefetsch = 3\n", 6, 1, "unknown key \"prefetsch\" in [device.a]",
@@ -65,7 +65,7 @@ constexpr Case kDeviceCases[] = {
     {"latency", "[device.a]\nkind = \"nic\"\nlatency = 1000000001\n", 6, 11, "\"latency\" is 1000000001", "0 to"},
     {"negative", "[device.a]\nkind = \"nic\"\nwrite_back = -1\n", 6, 14, "-1", ""},
     {"bus mastering", "[device.a]\nkind = \"nic\"\nhonours_bus_master = 1\n", 6, 22, "is an integer", ""},
-    {"a long name", "[device.a23456789012345678901234567890123]\nkind = \"nic\"\n", 4, 1, "is not a device name",
+    {"a long name", "[device.a23456789012345678901234567890123]\nkind = \"nic\"\n", 4, 9, "is not a device name",
      "1 to 31 characters"},
 };
 
@@ -166,7 +166,7 @@ constexpr Case kStepCases[] = {
     {"large chunk", "[[step]]\ndo = \"dma_start\"\ndevice = \"dma0\"\nchunk = \"8K\"\n", 11, 9, "\"chunk\" is 8K",
      "4K"},
     {"odd stride", "[[step]]\ndo = \"dma_start\"\ndevice = \"dma0\"\nstride = 12\n", 11, 10, "whole words", "64K"},
-    {"two places", "[[step]]\ndo = \"dma_start\"\ndevice = \"dma0\"\nphys = 4096\nplace = \"kho.fdt\"\n", 12, 9,
+    {"two places", "[[step]]\ndo = \"dma_start\"\ndevice = \"dma0\"\nphys = 4096\nplace = \"kho.fdt\"\n", 11, 8,
      "has \"place\", \"phys\"", "only one"},
     {"one descriptor", "[[step]]\ndo = \"nic_start\"\ndevice = \"nic0\"\ndescriptors = 1\n", 11, 15,
      "\"descriptors\" is 1", "2 to 64"},
@@ -178,20 +178,20 @@ constexpr Case kStepCases[] = {
 TEST_CASE("parse: what steps on devices, and expectations, can have wrong") { check_cases(kStepCases, kBeforeSteps); }
 
 TEST_CASE("parse: races and verdicts that are expected") {
-    const Scenario s =
-        good(kBeforeSteps +
-             "[[step]]\ndo = \"finalise\"\nexpect_race = [\"A1\", \"F13\"]\n"
-             "[[step]]\ndo = \"exec\"\nexpect_race = \"B1\"\nexpect_verdict = { guest = \"triple fault\" }\n"
-             "[[step]]\ndo = \"exec\"\nexpect_verdict = { native = \"panic\", guest = \"exception\" }\n"
-             "[[step]]\ndo = \"exec\"\nexpect_verdict = \"panic\"\n");
+    const auto outcome = [](const std::string& keys) {
+        return good(kBeforeSteps + "[[step]]\ndo = \"finalise\"\n" + keys).steps.at(1).outcome;
+    };
     using sim::Race;
-    CHECK(s.steps[1].outcome.races == std::vector<Race>{Race::kA1, Race::kF13});
-    CHECK(s.steps[2].outcome.races == std::vector<Race>{Race::kB1});
-    CHECK_FALSE(s.steps[2].outcome.ending_on(Target::kNative));
-    CHECK(s.steps[2].outcome.ending_on(Target::kGuest) == Ending::kTripleFault);
-    CHECK(s.steps[3].outcome.ending_on(Target::kNative) == Ending::kPanic);
-    CHECK(s.steps[3].outcome.ending_on(Target::kGuest) == Ending::kException);
-    for (const Target t : {Target::kNative, Target::kGuest}) CHECK(s.steps[4].outcome.ending_on(t) == Ending::kPanic);
+    CHECK(outcome("expect_race = [\"A1\", \"F13\"]\n").races == std::vector<Race>{Race::kA1, Race::kF13});
+    const Outcome guest = outcome("expect_race = \"B1\"\nexpect_verdict = { guest = \"triple fault\" }\n");
+    CHECK(guest.races == std::vector<Race>{Race::kB1});
+    CHECK_FALSE(guest.ending_on(Target::kNative));
+    CHECK(guest.ending_on(Target::kGuest) == Ending::kTripleFault);
+    const Outcome both = outcome("expect_verdict = { native = \"panic\", guest = \"exception\" }\n");
+    CHECK(both.ending_on(Target::kNative) == Ending::kPanic);
+    CHECK(both.ending_on(Target::kGuest) == Ending::kException);
+    const Outcome same = outcome("expect_verdict = \"panic\"\n");
+    for (const Target t : {Target::kNative, Target::kGuest}) CHECK(same.ending_on(t) == Ending::kPanic);
 }
 
 }  // namespace
