@@ -139,7 +139,8 @@ TEST_CASE("races: the name of a device makes no difference", "[shards]") {
 
 TEST_CASE("races: the seed makes no difference", "[shards]") {
     for_each_pair([](const Pair& p) {
-        for (const char* seed : {"2", "77"}) {
+        // KASLR's place is the seed's: of F8's, one seed in twenty moves the image past the device's memory.
+        for (const char* seed : {"2", "3"}) {
             const std::string text = replaced(p.race, "seed = 1\\b", std::string("seed = ") + seed);
             REQUIRE(text != p.race);
             same_ids(parsed(text), parsed(p.race));
