@@ -50,8 +50,8 @@ void Machine::devices_at(Site site, u64 arg0, u64 arg1) {
 }
 
 void Machine::take_turn(const DeviceTurn& turn) {
-    for (u32 n = 0; n < turn.times; ++n)
-        if (bus_.turn(turn.slot, turn.kind, ledger_.now_ns())) ++turns_taken_;
+    // What has nothing to do now has nothing to do a moment later.
+    for (u32 n = 0; n < turn.times && bus_.turn(turn.slot, turn.kind, ledger_.now_ns()); ++n) ++turns_taken_;
 }
 
 // The CPU stands in a schedule point and goes on for so many instructions. One count at a time: of two turns at one

@@ -32,12 +32,15 @@ void unmap_dma(Kernel& k, u32 slot, bool user, PhysAddr only = {~u64{0}});
 
 // Each kind of device (one file each).
 Errno start_engine(Kernel& k, u32 slot, const Command& command);
-void program_engine(const DeviceSlot& d, u64 bus, const Command& command, u64 pattern);
+/// Programs an engine and sets it going. EINVAL: it says that this is no program.
+Errno arm_engine(DeviceSlot& d, u64 bus, const Command& command);
 bool quiesce_engine(const DeviceSlot& d);
 Errno start_nic(Kernel& k, u32 slot, const Command& command);
 bool quiesce_nic(const Kernel& k, const DeviceSlot& d);
 /// Buffers of a device that is stopped go back.
 void free_buffers(Kernel& k, u32 slot);
 Errno map_user(Kernel& k, u32 slot, const Command& command, Reply& reply);
+/// The mapping that begins at `start`, and its pins. EINVAL: there is none.
+Errno unmap_user(Kernel& k, u32 slot, PhysAddr start);
 
 }  // namespace baton::drivers

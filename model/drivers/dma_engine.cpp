@@ -4,16 +4,19 @@
 
 namespace baton::drivers {
 
-void program_engine(const DeviceSlot& d, u64 bus, const Command& command, u64 pattern) {
+// The pattern is the address: what lies where tells who wrote it.
+Errno arm_engine(DeviceSlot& d, u64 bus, const Command& command) {
     using namespace device;
     write64(d.registers + kDmaAddress, bus);
     write64(d.registers + kDmaLength, command.args[3]);
-    write64(d.registers + kDmaPattern, pattern);
+    write64(d.registers + kDmaPattern, bus);
     write64(d.registers + kDmaCount, command.args[4] >> 32);
     write64(d.registers + kDmaPeriod, command.args[5] & ~u32{0});
     write64(d.registers + kDmaStride, command.args[5] >> 32);
     write32(d.registers + kDmaChunk, static_cast<u32>(command.args[4]));
     write32(d.registers + kDmaControl, kEngineArm);
+    d.running = (read32(d.registers + kDmaStatus) & kEngineBadProgram) == 0 ? 1 : 0;
+    return d.running != 0 ? Errno::kOk : Errno::kEINVAL;
 }
 
 Errno start_engine(Kernel& k, u32 slot, const Command& command) {
@@ -35,12 +38,9 @@ Errno start_engine(Kernel& k, u32 slot, const Command& command) {
             return mapped.error();
         }
     }
-    d.running = 1;
-    program_engine(d, target.value, command, target.value);
-    if ((read32(d.registers + device::kDmaStatus) & device::kEngineBadProgram) == 0) return Errno::kOk;
-    d.running = 0;
-    free_buffers(k, slot);
-    return Errno::kEINVAL;
+    const Errno armed = arm_engine(d, target.value, command);
+    if (armed != Errno::kOk) free_buffers(k, slot);
+    return armed;
 }
 
 bool quiesce_engine(const DeviceSlot& d) {

@@ -40,13 +40,20 @@ bool quiesce(const Kernel& k, const DeviceSlot& d) {
     return static_cast<Kind>(d.kind) == Kind::kNic ? quiesce_nic(k, d) : quiesce_engine(d);
 }
 
+void tell_to_stop(const DeviceSlot& d) {
+    if (static_cast<Kind>(d.kind) == Kind::kNic)
+        write32(d.registers + device::kNicControl, 0);
+    else
+        write32(d.registers + device::kDmaControl, device::kEngineStop);
+}
+
 Errno stop(Kernel& k, u32 slot) {
     DeviceSlot& d = k.drivers.slots[slot];
     if (d.running == 0) return Errno::kEINVAL;
     bool quiet = true;
     // A1: buffers are freed under a device that was told to stop but not waited for.
     if (k.defect(Defect::kA1)) [[unlikely]]
-        write32(d.registers + device::kDmaControl, device::kEngineStop);
+        tell_to_stop(d);
     else
         quiet = quiesce(k, d);
     if (!quiet) platform::log(LogLevel::kWarn, Log::kDeviceBusy, slot);
@@ -131,11 +138,8 @@ Errno control(Kernel& k, const Command& command, Reply& reply) {
         case DeviceVerb::kStartNic: return start_nic(k, n, command);
         case DeviceVerb::kStop: return stop(k, n);
         case DeviceVerb::kMapUser: return map_user(k, n, command, reply);
-        case DeviceVerb::kUnmapUser: unmap_dma(k, n, true, {command.args[2]}); return Errno::kOk;
-        case DeviceVerb::kRunGuest:
-            d.running = 1;
-            program_engine(d, command.args[2], command, command.args[2]);
-            return Errno::kOk;
+        case DeviceVerb::kUnmapUser: return unmap_user(k, n, {command.args[2]});
+        case DeviceVerb::kRunGuest: return arm_engine(d, command.args[2], command);
         case DeviceVerb::kHaltGuest:
             if (!quiesce_engine(d)) return Errno::kEBUSY;
             d.running = 0;

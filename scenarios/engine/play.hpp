@@ -242,5 +242,6 @@ std::vector<PhaseWork> phases_between(const sim::Ledger& before, const sim::Ledg
 
 /// A fault as people read it: "panic: early allocation of 4096 bytes failed".
 std::string fault_text(const sim::Fault& fault);
+Ending ending_of(sim::Fault::Kind kind);
 
 }  // namespace baton::scenarios

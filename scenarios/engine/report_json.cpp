@@ -22,6 +22,13 @@ ordered_json phase_json(const PhaseWork& p) {
     return {{"name", phase.name}, {"code", phase.code}, {"dark", phase.dark}, {"work", work}, {"time_ns", p.time_ns}};
 }
 
+template <class Rows, class Function>
+ordered_json list(const Rows& rows, Function function) {
+    ordered_json out = ordered_json::array();
+    for (const auto& row : rows) out.push_back(function(row));
+    return out;
+}
+
 ordered_json hop_json(const Hop& h) {
     ordered_json hop = {{"step", h.step + 1},   {"from", h.from},         {"to", h.to},
                         {"arrived", h.arrived}, {"kho_boot", h.kho_boot}, {"blocks", h.blocks},
@@ -37,14 +44,8 @@ ordered_json hop_json(const Hop& h) {
         segment["content_bytes"] = s.content_bytes;
         hop["segments"].push_back(std::move(segment));
     }
+    hop["phases"] = list(h.phases, phase_json);
     return hop;
-}
-
-template <class Rows, class Function>
-ordered_json list(const Rows& rows, Function function) {
-    ordered_json out = ordered_json::array();
-    for (const auto& row : rows) out.push_back(function(row));
-    return out;
 }
 
 ordered_json run_json(const RunResult& r, bool with_log) {

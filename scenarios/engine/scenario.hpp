@@ -19,6 +19,7 @@
 #include "model/rules.hpp"
 #include "model/sites.hpp"
 #include "model/types.hpp"
+#include "scenarios/engine/device_actions.hpp"
 #include "scenarios/engine/diagnostic.hpp"
 #include "scenarios/engine/places.hpp"
 #include "scenarios/engine/verdict.hpp"
@@ -245,54 +246,6 @@ struct MemoryBlock {
 struct VmallocRead {
     std::string region;
     bool differs = false;  // what it reads must not be what was filled in
-};
-/// What a driver is asked to do with a device: Op::kDevice.
-struct DmaStart {
-    u32 device = 0;
-    bool own_buffer = true;
-    PlaceName target;  // else
-    u64 offset = 0;    // bytes into it
-    u64 bytes = 0;
-    u32 chunk = 0;
-    u32 count = 0;  // 0 = until stopped
-    u64 period_ns = 0;
-    u64 stride = 0;  // 0 = the chunk
-};
-struct NicStart {
-    u32 device = 0;
-    u32 descriptors = 0;
-    u64 buffer_bytes = 0;
-    u64 period_ns = 0;
-};
-struct DeviceStop {
-    u32 device = 0;
-};
-struct DeviceKeep {
-    u32 device = 0;
-};
-/// Maps a region for an assigned device, its blocks one after the other from a bus address on.
-struct Assign {
-    u32 device = 0;
-    std::string region;
-    std::optional<u64> bus;  // nothing: physical addresses
-};
-struct Unassign {
-    u32 device = 0;
-    std::string region;
-};
-/// The virtual machine programs its device.
-struct VmStart {
-    u32 device = 0;
-    std::string region;  // with `bus` absent, the physical addresses of its first block
-    std::optional<u64> bus;
-    u64 bytes = 0;  // 0: all of the region's first block
-    u32 chunk = 0;
-    u32 count = 0;
-    u64 period_ns = 0;
-    u64 stride = 0;
-};
-struct VmStop {
-    u32 device = 0;
 };
 struct HostPoke {
     Poke poke;

@@ -69,7 +69,6 @@ public:
     bool busy() const override { return s_.running != 0; }
 
 private:
-    bool is_sound(const EngineState& s) const override { return s.running == 0 || is_program(s); }
     static bool is_program(const EngineState& s) {
         return s.chunk >= 8 && s.chunk <= device::kChunkMax && s.chunk % 8 == 0 && s.length >= 8 && s.length % 8 == 0 &&
                s.stride % 8 == 0 && s.address % 8 == 0 && s.address + s.length > s.address;
@@ -83,10 +82,16 @@ private:
             s_.posted = 0;
             s_.next_ns = port.now_ns() + s_.period_ns;
         }
-        if ((what & device::kEngineFire) != 0 && is_program(s_)) write_next(port);
+        if ((what & device::kEngineFire) != 0) write_next(port);
     }
 
+    // A driver can write the registers of an engine that runs: then it stops, as it would on being armed so.
     bool write_next(DevicePort& port) {
+        if (!is_program(s_)) {
+            s_.bad = 1;
+            s_.running = 0;
+            return false;
+        }
         std::array<u64, device::kChunkMax / 8> words;
         const u64 at = s_.posted * (s_.stride != 0 ? s_.stride : s_.chunk) % s_.length;
         const u64 bytes = std::min<u64>(s_.chunk, s_.length - at);

@@ -69,7 +69,7 @@ public:
         const u32 v = static_cast<u32>(value);
         switch (reg) {
             case kNicRing: s_.ring = value; return width == 8;
-            case kNicEntries: s_.entries = v >= 2 && v <= kNicEntriesMax ? v : 0; return width == 4;
+            case kNicEntries: set_entries(v); return width == 4;
             case kNicTail: set_tail(v); return width == 4;
             case kNicControl:
                 s_.control = v & kNicReceive;
@@ -99,8 +99,19 @@ public:
 
 private:
     bool is_sound(const NicState& s) const override {
-        return s.fetched_count <= kPrefetchMax && s.completion_count <= device::kNicEntriesMax &&
-               s.entries <= device::kNicEntriesMax && (s.entries == 0 || (s.head < s.entries && s.tail < s.entries));
+        if (s.fetched_count > kPrefetchMax || s.completion_count > device::kNicEntriesMax) return false;
+        for (u32 i = 0; i < s.fetched_count; ++i)
+            if (s.fetched[i].bytes < 8) return false;
+        if (s.entries == 0) return s.head == 0 && s.tail == 0;
+        return s.entries <= device::kNicEntriesMax && s.head < s.entries && s.tail < s.entries;
+    }
+
+    // Another ring: it begins at its start, and what was fetched was of the one before.
+    void set_entries(u32 entries) {
+        s_.entries = entries >= 2 && entries <= device::kNicEntriesMax ? entries : 0;
+        s_.head = s_.tail = 0;
+        s_.fetched_count = 0;
+        s_.withdrawn = 0;
     }
 
     bool can_receive() const {

@@ -19,7 +19,7 @@ public:
 
     bool post(u64 address, std::span<const u8> bytes, DmaOrigin origin) override {
         Slot& s = bus_.slots_[slot_];
-        if (!may_request(s) || s.lane.size() == kLaneMax) return false;
+        if (!bus_.may_request(s) || s.lane.size() == kLaneMax) return false;
         s.lane.push_back({.id = bus_.next_id_++,
                           .slot = slot_,
                           .bus = address,
@@ -34,17 +34,13 @@ public:
     }
 
     bool fetch(u64 address, std::span<u8> bytes) override {
-        if (!may_request(bus_.slots_[slot_])) return false;
+        if (!bus_.may_request(bus_.slots_[slot_])) return false;
         const IommuStage::Answer a = bus_.iommu_.translate(slot_, address, bytes.size());
         if (!a.passes) bus_.iommu_.count_fault();
         return a.passes && bus_.reader_(a.phys, bytes);
     }
 
 private:
-    bool may_request(const Slot& s) const {
-        return (s.command & device::kCommandBusMaster) != 0 || !s.config.traits.honours_bus_master;
-    }
-
     Bus& bus_;
     u32 slot_;
 };
@@ -156,30 +152,34 @@ bool Bus::deliver(u32 slot) {
     return true;
 }
 
+// A device acts at its own time, not at that of the schedule point at which the bus is asked to move.
 void Bus::advance(u64 now_ns) {
+    now_ns_ = std::min(now_ns_, now_ns);  // an observer's time was taken back
+    u32 stuck = 0;  // a bit a slot: its time has come, and it can do nothing; it is asked again at the next point
     for (u64 turns = 0; turns < kTurnsPerAdvance; ++turns) {
         u64 first = Device::kNever;
         u32 who = 0;
         bool arrives = false;
         for (u32 i = 0; i < slots_.size(); ++i) {
-            Slot& s = slots_[i];
+            const Slot& s = slots_[i];
             if (!moves_by_time(s)) continue;
             if (!s.lane.empty() && s.lane.front().due_ns < first) {
                 first = s.lane.front().due_ns;
                 who = i;
                 arrives = true;
             }
-            const bool asks = (s.command & device::kCommandBusMaster) != 0 || !s.config.traits.honours_bus_master;
-            if (asks && s.device->due_ns() < first) {
+            if (may_request(s) && (stuck >> i & 1) == 0 && s.device->due_ns() < first) {
                 first = s.device->due_ns();
                 who = i;
                 arrives = false;
             }
         }
         if (first > now_ns) break;
-        now_ns_ = std::max(now_ns_, first);  // what it sends, it sends then
-        // A device that can do nothing now, though its time has come, is asked again at the next schedule point.
-        if (arrives ? !deliver(who) : !act(who)) break;
+        now_ns_ = std::max(now_ns_, first);
+        if (arrives)
+            deliver(who);
+        else if (!act(who))
+            stuck |= u32{1} << who;
     }
     now_ns_ = now_ns;
 }
@@ -195,8 +195,7 @@ bool Bus::turn(u32 slot, TurnKind kind, u64 now_ns) {
 bool Bus::can(u32 slot, TurnKind kind) const {
     const Slot& s = slots_[slot];
     if (kind != TurnKind::kPost && !s.lane.empty()) return true;
-    const bool asks = (s.command & device::kCommandBusMaster) != 0 || !s.config.traits.honours_bus_master;
-    return kind != TurnKind::kDeliver && asks && s.device->due_ns() != Device::kNever;
+    return kind != TurnKind::kDeliver && may_request(s) && s.device->due_ns() != Device::kNever;
 }
 
 void Bus::relax(u64 now_ns) {
@@ -213,7 +212,7 @@ void Bus::relax(u64 now_ns) {
 // --- state ----------------------------------------------------------------------------------------------------------
 
 Bus::State Bus::snapshot() const {
-    State state{.slots = {}, .iommu = iommu_.state(), .next_id = next_id_, .hop = hop_};
+    State state{.slots = {}, .iommu = iommu_.state(), .next_id = next_id_, .hop = hop_, .now_ns = now_ns_};
     for (const Slot& s : slots_) {
         SlotState copy = s;
         copy.device = s.device->bytes();
@@ -230,6 +229,7 @@ void Bus::restore(const State& state) {
     iommu_.restore(state.iommu);
     next_id_ = state.next_id;
     hop_ = state.hop;
+    now_ns_ = state.now_ns;
 }
 
 namespace {
@@ -258,6 +258,8 @@ PostedWrite get_write(ByteReader& from, u32 slot) {
     w.hop = from.get<u64>();
     w.bus_master = from.get<u8>() != 0;
     const auto bytes = from.get_bytes(from.get<u64>());
+    if (bytes.empty() || bytes.size() > device::kChunkMax)
+        from.fail("has a write on its way of a size that no device makes");
     w.bytes.assign(bytes.begin(), bytes.end());
     return w;
 }
@@ -288,6 +290,7 @@ void Bus::save(ByteWriter& to) const {
     iommu_.save(to);
     to.put(next_id_);
     to.put(hop_);
+    to.put(now_ns_);
 }
 
 // Replaces everything, the devices themselves too.
@@ -313,12 +316,17 @@ void Bus::load(ByteReader& from) {
         s.disabled = from.get<u8>() != 0;
         for (u64* n : {&s.enabled_hop, &s.posted, &s.arrived, &s.refused}) *n = from.get<u64>();
         if (!s.device->load(from.get_bytes(from.get<u64>()))) from.fail("has a device in a state that does not exist");
-        for (u64 n = from.get_count(kWriteBytesMin); n > 0; --n) s.lane.push_back(get_write(from, i));
+        const u64 posted = from.get_count(kWriteBytesMin);
+        if (posted > kLaneMax) from.fail("has more writes on their way than the bus takes");
+        for (u64 n = posted; n > 0; --n) s.lane.push_back(get_write(from, i));
         slots_.push_back(std::move(s));
     }
     iommu_.load(from);
     next_id_ = from.get<u64>();
     hop_ = from.get<u64>();
+    now_ns_ = from.get<u64>();
+    for (const Slot& s : slots_)
+        if (s.enabled_hop > hop_) from.fail("has a device that was switched on after a kexec that is to come");
 }
 
 }  // namespace baton::sim

@@ -112,6 +112,7 @@ public:
         IommuStage::State iommu;
         u64 next_id = 1;
         u64 hop = 0;
+        u64 now_ns = 0;
     };
     State snapshot() const;
     void restore(const State& state);
@@ -129,6 +130,10 @@ private:
     bool config_write(u32 slot, u64 reg, u32 width, u64 value);
     bool act(u32 slot);
     bool deliver(u32 slot);
+    /// Bus mastering is on, or the device does not mind.
+    bool may_request(const Slot& s) const {
+        return (s.command & device::kCommandBusMaster) != 0 || !s.config.traits.honours_bus_master;
+    }
     bool moves_by_time(const Slot& s) const { return !scheduled_ && s.config.pace == Pace::kTime; }
 
     device::BusMap map_;
@@ -139,7 +144,7 @@ private:
     Reader reader_;
     u64 next_id_ = 1;
     u64 hop_ = 0;
-    u64 now_ns_ = 0;
+    u64 now_ns_ = 0;  // of what moved last
     bool scheduled_ = false;
 };
 

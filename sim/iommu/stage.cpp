@@ -122,6 +122,8 @@ void IommuStage::load(ByteReader& from) {
     loaded.staged = get(from);
     for (auto* list : {&loaded.entries, &loaded.former})
         for (u64 n = from.get_count(kSavedEntryBytes); n > 0; --n) list->push_back(get(from));
+    if (loaded.entries.size() > device::kIommuEntriesMax || loaded.former.size() > kFormerMax)
+        from.fail("has more IOMMU entries than there can be");
     state_ = loaded;
 }
 

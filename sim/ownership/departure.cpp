@@ -21,12 +21,14 @@ constexpr bool has(OwnerSet set, Owner o) { return (set >> static_cast<u32>(o) &
 static_assert(static_cast<u32>(Owner::kCount) <= 32);
 
 constexpr OwnerSet kAnyKnown = ~OwnerSet{0};
+/// Whatever RAM says lies above is nobody's.
+constexpr u64 kKnownEnd = OwnershipMap::kFrames << kFrameShift;
 
 Coverage pages_of(const std::vector<PhysAddr>& pages, u64 page_size) {
     std::vector<PhysRange> ranges;
     ranges.reserve(pages.size());
     for (const PhysAddr p : pages)
-        if (p.value < kPhysEnd) ranges.push_back({p, page_size});
+        if (p.value < kKnownEnd) ranges.push_back({p, page_size});
     return Coverage(std::move(ranges));
 }
 
@@ -92,7 +94,7 @@ private:
 Coverage destinations(const EntryList& list, u64 page_size) {
     std::vector<PhysRange> ranges;
     for (const ListCopy& c : list.copies) {
-        if (c.from == c.to || c.to.value >= kPhysEnd) continue;
+        if (c.from == c.to || c.to.value >= kKnownEnd) continue;
         if (!ranges.empty() && ranges.back().end() == c.to)
             ranges.back().size += page_size;
         else
@@ -135,7 +137,7 @@ std::vector<ClaimFault> compare_departure(const Departure& d) {
     const Coverage written = destinations(list, page);
     for (const PhysRange& r : written.ranges()) compare.expect(r, kAnyKnown & ~lost, Reading::kListWrites);
 
-    const Coverage pages({{d.jump.control_page, page}, {d.jump.swap_page, page}});
+    const Coverage pages = pages_of({d.jump.control_page, d.jump.swap_page}, page);
     compare.expect({d.jump.control_page, page}, owners_of({Owner::kControl}), Reading::kControlPage);
     compare.expect({d.jump.swap_page, page}, owners_of({Owner::kControl}), Reading::kSwapPage);
     std::vector<PhysAddr> tables = table_pages(d.memory, isa, d.geometry.page_shift, d.geometry.levels, d.jump.root);
@@ -161,7 +163,8 @@ std::vector<ClaimFault> compare_handover(const OwnershipMap& owners, const Geome
     Comparison compare(owners);
     std::vector<PhysRange> ranges;
     ranges.reserve(handover.blocks.size());
-    for (const HandoverBlock& b : handover.blocks) ranges.push_back({b.phys, g.bytes_of(b.order)});
+    for (const HandoverBlock& b : handover.blocks)
+        if (b.phys.value < kKnownEnd) ranges.push_back({b.phys, g.bytes_of(b.order)});
     const Coverage blocks(std::move(ranges));
     compare.expect(blocks, Owner::kPreserved, Reading::kTrackerBlock);
 

@@ -27,7 +27,7 @@ public:
 
     void table(PhysAddr at, u32 level) {
         const u64 page = u64{1} << page_shift_;
-        if (!memory_.is_ram({at, page}) || !seen_.insert(at.value).second) return;
+        if (found.size() == kTablesMax || !memory_.is_ram({at, page}) || !seen_.insert(at.value).second) return;
         found.push_back(at);
         if (level == 0) return;
         for (u64 i = 0; i < page; i += sizeof(u64))
@@ -57,7 +57,8 @@ EntryList read_entry_list(const PhysicalMemory& memory, Isa isa, u64 page_size, 
     std::set<u64> seen;
     PhysAddr to{};
     PhysAddr at{};
-    for (u64 entry = head;;) {
+    u64 entry = head;
+    for (u64 words = 0; words < kListWordsMax; ++words) {
         const PhysAddr address{entry & ~(page_size - 1)};
         switch (meaning(isa, entry)) {
             case kDestination: to = address; break;
@@ -76,6 +77,7 @@ EntryList read_entry_list(const PhysicalMemory& memory, Isa isa, u64 page_size, 
         entry = memory.load<u64>(at).value_or(kDone);
         at += sizeof(u64);
     }
+    return list;
 }
 
 std::vector<PhysAddr> table_pages(const PhysicalMemory& memory, Isa isa, u32 page_shift, u32 levels, PhysAddr root) {

@@ -146,7 +146,8 @@ TEST_CASE("docs: what is shown is what is printed") {
     const TemporaryFolder folder;
     const fs::path here = folder.path();
     fs::create_symlink(BATON_BINARY, here / "baton");
-    for (const char* name : {"scenarios", "tests", "sim"}) fs::create_symlink(fs::path(BATON_SOURCE_DIR) / name, here / name);
+    for (const char* name : {"scenarios", "tests", "sim"})
+        fs::create_symlink(fs::path(BATON_SOURCE_DIR) / name, here / name);
     fs::create_directories(here / "build");
     fs::create_symlink(fs::path(BATON_BINARY).parent_path(), here / "build/dev");
     const std::vector<Example> examples = all_examples();

@@ -130,7 +130,7 @@ TEST_CASE("hops: memory before and after is the machine's, whole and bounded") {
                 u64 bytes = 0, preserved = 0;
                 for (const sim::OwnedRun& run : *runs) {
                     bytes += run.range.size;
-                    if (run.owner == Owner::kPreserved) preserved += run.range.size;
+                    if (run.owner == Owner::kPreserved || run.owner == Owner::kHandedOver) preserved += run.range.size;
                 }
                 CHECK(runs->size() <= kOwnerRunsMax);
                 CHECK(bytes <= ram);

@@ -15,11 +15,19 @@ sim::ImageFile image_of(GeometryId geometry) {
     return sim::ImageFile::load(std::filesystem::path(BATON_IMAGES) / geometry_of(geometry).name / "baton.img");
 }
 
+namespace {
+// A machine with devices has kernels with drivers.
+sim::ImageFile image_for(const sim::Machine& machine) {
+    sim::ImageFile image = image_of(machine.config().geometry);
+    image.configure({.options = kOptionScratchFloor | (machine.bus().empty() ? 0 : u32{kOptionDevices})});
+    return image;
+}
+}  // namespace
+
 Box::Box(const sim::MachineConfig& config, std::string_view command_line)
     : machine(std::make_unique<sim::Machine>(config)) {
     machine->begin_step();
-    sim::ImageFile image = image_of(config.geometry);
-    image.configure({.options = kOptionScratchFloor});
+    const sim::ImageFile image = image_for(*machine);
     const sim::Outcome o = machine->boot(image, command_line, {});
     if (o.kind != sim::Outcome::Kind::kBooted) throw std::runtime_error("the test machine did not boot");
 }
@@ -31,8 +39,7 @@ Reply Box::ask(Op op, std::initializer_list<u64> args, std::string_view text) {
 }
 
 void Box::load_next(std::string_view command_line) {
-    sim::ImageFile image = image_of(machine->config().geometry);
-    image.configure({.options = kOptionScratchFloor});
+    const sim::ImageFile image = image_for(*machine);
     const std::span<const u8> bytes = image.bytes();
     const u64 page = machine->geometry().page_size();
     const Reply file = ask(Op::kFileCreate, {bytes.size()});

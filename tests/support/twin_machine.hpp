@@ -60,6 +60,7 @@ public:
     u64 now() override { return calls.size(); }
     u64 random(u32 stream) override { return random_ = random_ * 6364136223846793005 + stream; }
     void load_root(PhysAddr table) override { root = table; }
+    void relax() override {}
     u64 budget() const override { return 1'000'000; }
 
     PhysAddr root;

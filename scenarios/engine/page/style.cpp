@@ -61,7 +61,6 @@ ul{margin:8px 0;padding-left:20px}li{margin:2px 0}
 #filter{font:inherit;padding:5px 10px;border:1px solid var(--line);border-radius:6px;background:var(--card);color:var(--ink);width:260px;max-width:100%}
 footer{color:var(--soft);font-size:13px;margin-top:32px}
 @media(max-width:700px){main{padding:20px 12px}.card{padding:14px}}
-@media print{details>*{display:block}}
 )css";
 
 // A link to a run opens it; the filter hides lines of the table of runs.

@@ -15,8 +15,8 @@ using namespace baton::scenarios;
 
 namespace {
 
-std::string document() {
-    std::ifstream in(BATON_SOURCE_DIR "/docs/scenarios.md");
+std::string document(const std::string& name = "scenarios.md") {
+    std::ifstream in(BATON_SOURCE_DIR "/docs/" + name);
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
@@ -61,6 +61,24 @@ TEST_CASE("docs: every step, key, place, ending and architecture is named in doc
     for (const EndingInfo& ending : kEndings) named(ending.name);
     for (const Geometry& geometry : kGeometries) named(geometry.name);
     for (const GenerationInfo& generation : kGenerations) named(generation.name);
+}
+
+TEST_CASE("docs: docs/devices.md has every kind of device, step and race, and its examples are right") {
+    const std::string text = document("devices.md");
+    const auto has = [&](const std::string& what) {
+        CAPTURE(what);
+        CHECK(text.find(what) != std::string::npos);
+    };
+    for (const device::KindInfo& kind : device::kKinds)
+        if (kind.kind != device::Kind::kNone) has(fmt::format("`{}`", kind.name));
+    for (const sim::RaceInfo& race : sim::kRaces) has(fmt::format("| {} | {} | ", race.id, race.title));
+    for (const StepKind& kind : device_steps()) has(fmt::format("`{}`", kind.name));
+    const std::vector<std::string> blocks = examples(text);
+    CHECK(blocks.size() == 1);
+    for (const std::string& block : blocks) {
+        const Parsed parsed = parse_text(block, "docs/devices.md");
+        for (const Diagnostic& d : parsed.diagnostics) FAIL_CHECK(to_text(d));
+    }
 }
 
 TEST_CASE("library: every scenario is right, and titles tell them apart") {

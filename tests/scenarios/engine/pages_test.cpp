@@ -42,9 +42,11 @@ std::string findings(const RunResult& r) {
 
 TEST_CASE("pages: memory that was given back while it was preserved is found at the jump") {
     const std::string lost = step("alloc", "region = \"r\"\norder = 3") + step("preserve", "region = \"r\"") +
-                             step("free", "region = \"r\"") + kHop;
-    CHECK(findings(play(lost + step("exec"))) == "1 preserved blocks were nobody's at the jump\n");
-    CHECK(findings(play(lost + step("exec", "loses = true"))) == "");
+                             step("free", "region = \"r\"\nexpect_claim = \"user to free, recorded as preserved\"") +
+                             kHop;
+    const std::string claim = "expect_claim = \"claimed free, but the tracker hands it over\"\n";
+    CHECK(findings(play(lost + step("exec", claim))) == "1 preserved blocks were nobody's at the jump\n");
+    CHECK(findings(play(lost + step("exec", claim + "loses = true"))) == "");
 }
 
 TEST_CASE("pages: a loss that does not come is a finding") {

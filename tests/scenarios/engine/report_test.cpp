@@ -38,6 +38,7 @@ RunResult passed() {
     hop.subtrees = {{"memblock", {0x1fc01000}}};
     hop.scratch = {{{0x1e000000}, 16 * kMiB}};
     hop.segments = {{"kernel", {{0x1e200000}, 512 * kKiB}, 1000}};
+    hop.phases = {relocation};
     r.hops = {hop};
     r.verified = {"oops: 4 MiB intact at 0x000000001f800000"};
     r.log = {{0, "a", "info", "kernel at 0x1000000"}};
@@ -125,6 +126,7 @@ TEST_CASE("report_json: the fields that others build on; addresses are hexadecim
                                              {"time_ns", 1'234'567}});
     CHECK(run["hops"][0]["fdt"] == "0x000000001fc00000");
     CHECK(run["hops"][0]["segments"][0]["start"] == "0x000000001e200000");
+    CHECK(run["hops"][0]["phases"] == nlohmann::json::array({run["phases"][1]}));
     CHECK_FALSE(run.contains("log"));
     CHECK(nlohmann::json::parse(report_json(report, true))["runs"][0]["log"][0]["text"] == "kernel at 0x1000000");
 }

@@ -81,7 +81,8 @@ TEST_CASE("claims: the first run that is not as claimed is found, wherever it li
         CHECK(fault->recorded == Owner::kUser);
         CHECK(fault->from == Owner::kKernel);
         CHECK(fault->to == Owner::kFree);
-        CHECK(to_text(*fault).find("claimed to go from kernel to free, recorded as user (P0 load)") != std::string::npos);
+        CHECK(to_text(*fault).find("claimed to go from kernel to free, recorded as user (P0 load)") !=
+              std::string::npos);
     }
 }
 

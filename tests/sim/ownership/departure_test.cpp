@@ -115,6 +115,22 @@ TEST_CASE("departure: one word of the entry list") {
     }
 }
 
+TEST_CASE("departure: what is no list, and no tree, comes to an end") {
+    const std::vector<PhysRange> ram = {{{0}, 64 * kMiB}};
+    PhysicalMemory memory(ram);
+    for (const Isa isa : {Isa::kX86_64, Isa::kAArch64}) {
+        const EntryList zeroes = read_entry_list(memory, isa, 4096, 16 * kMiB | 2);
+        CHECK(zeroes.copies.empty());
+        CHECK(zeroes.pages.size() <= kListWordsMax / 512 + 1);
+        CHECK(read_entry_list(memory, isa, 4096, u64{1} << 50 | 2).pages.empty());
+        CHECK(read_entry_list(memory, isa, 4096, 4).pages.empty());
+        REQUIRE(memory.store<u64>({8 * kMiB}, 8 * kMiB | 3));  // a table that leads to itself
+        CHECK(table_pages(memory, isa, 12, 4, {8 * kMiB}) == std::vector<PhysAddr>{{8 * kMiB}});
+        CHECK(table_pages(memory, isa, 12, 0, {8 * kMiB}).empty());
+        CHECK(table_pages(memory, isa, 12, 4, {u64{1} << 50}).empty());
+    }
+}
+
 TEST_CASE("departure: one owner") {
     for (const GeometryId g : kAll) {
         CAPTURE(geometry_of(g).name);

@@ -113,7 +113,7 @@ TEST_CASE("a profile that is wrong is refused where it is wrong") {
         {"source = \"as pages_copied: 550 ns / 4096\"", "source = 5", "\"source\" is no text"},
         {"[work.bytes_copied]\nps = 134\nsource = \"as pages_copied: 550 ns / 4096\"", "[work.bytes_copied]\nps = 134",
          "[work.bytes_copied] needs \"source\""},
-        {"per_page = true", "per_page = 1", "\"per_page\" is no boolean"},
+        {"\nper_page = true", "\nper_page = 1", "\"per_page\" is no boolean", 1},
         {"phase = \"P3\"", "phase = \"P6\"", "P6 (relocation) is counted work, not a constant"},
         {"phase = \"P3\"", "phase = \"P14\"", "unknown phase \"P14\""},
         {"per = \"device\"", "per = \"disk\"", "unknown per \"disk\""},
@@ -157,9 +157,9 @@ TEST_CASE("a profile that leaves something out, or is no file, is refused") {
     CHECK(said([&] { parse_profile(without, "x"); }) == "no cost for mmio: device register accesses");
     CHECK(said([] { parse_profile("", "x"); }) == "a profile needs \"name\"");
     CHECK(said([] { parse_profile("name = \"a\"\nabout = \"b\"\nwork = 3\n", "x"); }) == "\"work\" is no table");
-    CHECK(said([&] { parse_profile("constant = 3\n" + whole.substr(0, whole.find("[[constant")), "x"); }) ==
+    CHECK(said([&] { parse_profile("constant = 3\n" + whole.substr(0, whole.find("\n[[constant")), "x"); }) ==
           "\"constant\" is no array of tables");
     CHECK(said([] { read_profile("/no/such/file"); }) == "there is no such file");
     CHECK(said([] { read_profile("/"); }) == "is not a regular file");
-    CHECK_NOTHROW(parse_profile(whole.substr(0, whole.find("[[constant")), "x"));
+    CHECK_NOTHROW(parse_profile(whole.substr(0, whole.find("\n[[constant")), "x"));
 }
