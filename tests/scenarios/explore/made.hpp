@@ -33,7 +33,7 @@ inline std::string straggler(std::string_view arch, std::string_view target = {}
 /// What it hits is the last page that relocation puts in place, and nothing else.
 inline std::string last_page(std::string_view arch) {
     return straggler(arch,
-                     fmt::format("place = 'segment.{}'\noffset = '508K'\nbytes = '4K'\n", arch == "x86_64" ? 3 : 2));
+                     fmt::format("place = 'segment.{}'\noffset = '508K'\nbytes = '4K'\n", arch == "x86_64" ? 3 : 1));
 }
 
 inline Window open(const tests::TemporaryFolder& folder, const std::string& text, WindowChoice choice = {}) {

@@ -62,6 +62,7 @@ TEST_CASE("window: is of one machine, wherever its file lies") {
                                 "arch = ['x86_64', 'aarch64'], target = ['native', 'guest'], ram = ['64M', '128M'], "
                                 "seed = [3, 0x4]");
     text = replaced(text, "[kernel.b]\n", "[kernel.b]\nimage = 'sub/../b.img'\n");
+    folder.write("b.img", "not read before it is played");
     const Window w = open(folder, text, {.arch = GeometryId::kAArch64_4K, .target = Target::kGuest, .seed = ~u64{0}});
     CHECK(w.cell.arch == GeometryId::kAArch64_4K);
     CHECK(w.cell.target == Target::kGuest);
