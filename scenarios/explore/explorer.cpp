@@ -124,7 +124,8 @@ private:
                 if (!std::ranges::equal(there, text, [](u8 a, char b) { return a == static_cast<u8>(b); })) continue;
                 return path.string();
             }
-            sim::write_file_atomically(path, {reinterpret_cast<const u8*>(text.data()), text.size()});
+            sim::write_file_atomically(path, {reinterpret_cast<const u8*>(text.data()), text.size()},
+                                       sim::Outlives::kProcess);
             return path.string();
         }
     }

@@ -33,14 +33,14 @@ private:
 };
 
 /// 0, or why not.
-int write_all(int fd, std::span<const u8> bytes) {
+int write_all(int fd, std::span<const u8> bytes, Outlives outlives) {
     while (!bytes.empty()) {
         const ssize_t n = write(fd, bytes.data(), bytes.size());
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return errno;
         bytes = bytes.subspan(static_cast<std::size_t>(n));
     }
-    return fsync(fd) == 0 ? 0 : errno;
+    return outlives == Outlives::kProcess || fsync(fd) == 0 ? 0 : errno;
 }
 
 std::filesystem::path beside_of(const std::filesystem::path& path) {
@@ -62,13 +62,13 @@ std::string why_not_writable(const std::filesystem::path& path) {
     return {};
 }
 
-void write_file_atomically(const std::filesystem::path& path, std::span<const u8> bytes) {
+void write_file_atomically(const std::filesystem::path& path, std::span<const u8> bytes, Outlives outlives) {
     const std::filesystem::path beside = beside_of(path);
     int error = 0;
     {
         const Descriptor file(open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
         if (file.get() < 0) fail("write", path, errno);
-        error = write_all(file.get(), bytes);
+        error = write_all(file.get(), bytes, outlives);
     }
     if (error == 0 && rename(beside.c_str(), path.c_str()) != 0) error = errno;
     if (error != 0) {
