@@ -14,7 +14,7 @@ namespace baton::scenarios {
 namespace {
 
 inline constexpr u32 kKinds = static_cast<u32>(sim::TurnKind::kCount);
-inline constexpr u32 kTimesMax = 8;
+inline constexpr u32 kTimesShiftMax = 11;  // 2048 times: round a large target
 inline constexpr u64 kRunsMax = u64{1} << 62;
 
 /// The streams of a seed: one a run.
@@ -42,7 +42,7 @@ public:
             t.at = positions_[t.order];
             t.slot = static_cast<u32>(random.bounded(devices_));
             t.kind = static_cast<sim::TurnKind>(random.bounded(kKinds));
-            t.times = random.bounded(2) == 0 ? 1 : static_cast<u32>(1 + random.bounded(kTimesMax));
+            t.times = random.bounded(2) == 0 ? 1 : u32{1} << random.bounded(kTimesShiftMax + 1);
         }
         in_order(out);
         return out;

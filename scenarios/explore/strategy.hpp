@@ -2,9 +2,9 @@
 // Which schedules are played: run i is a function of (strategy, seed, i) and of the positions of the window alone, so
 // that runs can be shared among threads, and any one of them can be had again.
 //
-//   random      1 … `turns` turns; device, kind and how often are drawn uniformly. Half of the positions are drawn
-//   among
-//               all, half among the distinct sites first: else the long loops (`relocate.page`) hide the short ones.
+//   random      1 … `turns` turns; device and kind are drawn uniformly; half of them move once, the others
+//               1, 2, 4, … or 2048 times. Half of the positions are drawn among all, half among the distinct
+//               sites first: else the long loops (`relocate.page`) hide the short ones.
 //   pct         probabilistic concurrency testing (Burckhardt and others, ASPLOS 2010). The actors are the kernel, and
 //               of each device what sends its writes and what delivers them. Each has a priority, drawn anew; at each
 //               position those above the kernel make one turn, the highest first. At d - 1 positions, drawn too, the
