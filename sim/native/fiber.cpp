@@ -55,15 +55,31 @@ struct FiberGuard {
         action.sa_sigaction = on_signal;
         action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
         sigaction(SIGSEGV, &action, nullptr);
-        static thread_local std::byte alternate[64 * 1024];
-        stack_t stack{};
-        sigaltstack(nullptr, &stack);
-        if ((stack.ss_flags & SS_DISABLE) == 0 && stack.ss_size >= sizeof(alternate)) return;
-        stack = {};
-        stack.ss_sp = alternate;
-        stack.ss_size = sizeof(alternate);
-        sigaltstack(&stack, nullptr);
+        static thread_local AlternateStack alternate;
+        alternate.install();
     }
+
+    /// Of a thread, unless it has a large one. A thread ends with the one that it began with: others free theirs then.
+    class AlternateStack {
+    public:
+        AlternateStack() { sigaltstack(nullptr, &before_); }
+        AlternateStack(const AlternateStack&) = delete;
+        AlternateStack& operator=(const AlternateStack&) = delete;
+        ~AlternateStack() { sigaltstack(&before_, nullptr); }
+        void install() {
+            stack_t stack{};
+            sigaltstack(nullptr, &stack);
+            if ((stack.ss_flags & SS_DISABLE) == 0 && stack.ss_size >= sizeof(bytes_)) return;
+            stack = {};
+            stack.ss_sp = bytes_;
+            stack.ss_size = sizeof(bytes_);
+            sigaltstack(&stack, nullptr);
+        }
+
+    private:
+        stack_t before_{};
+        std::byte bytes_[64 * 1024];
+    };
 };
 thread_local Fiber* FiberGuard::running = nullptr;
 
