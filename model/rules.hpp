@@ -42,7 +42,7 @@ enum ImageOption : u32 {
     kOptionKaslr = 1u << 3,         // CONFIG_RANDOMIZE_BASE: x86-64 moves its image (kexec.md §8.2)
     kOptionDeferredInit = 1u << 4,  // CONFIG_DEFERRED_STRUCT_PAGE_INIT (memblock.md §5)
     kOptionKhoDeferred = 1u << 5,   // KHO can live with that, as from 7.2 on (kho.md §1.9)
-    kOptionKfence = 1u << 6,  // CONFIG_KFENCE: some small objects come from an early pool (model/mm/fence_pool.hpp)
+    kOptionKfence = 1u << 6,   // CONFIG_KFENCE: some small objects come from an early pool (model/mm/fence_pool.hpp)
     kOptionDevices = 1u << 7,  // CONFIG_PCI and the drivers (model/drivers); on in every scenario that has devices
 };
 
