@@ -285,7 +285,7 @@ private:
     void take_turn(const DeviceTurn& turn);
     Stop take_late_turns(Stop stop);
     void leave_kernel();
-    RangeSet metadata_handed_over();
+    void note_handover();
     void arrive(const Arrival& arrival);
     /// Whether the write is forbidden.
     bool judge(const Arrival& arrival, PhysRange range);

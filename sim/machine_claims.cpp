@@ -12,7 +12,10 @@ void Machine::own(PhysRange range, Owner from, Owner to) {
     if (const auto fault = judge_claim(ownership_, range, from, to, ledger_.phase())) [[unlikely]]
         keep_claims({*fault});
     ownership_.set(range, to);
-    if (!bus_.empty()) watch_.take(range, to, ledger_.phase());
+    if (!bus_.empty()) {
+        watch_.take(range, to, ledger_.phase());
+        if (to == Owner::kFree) dma_.release(range);
+    }
     events_.own(range, from, to, ledger_.now_ns());
     if (observer_ != nullptr) observer_->owned(range, from, to, ledger_.now_ns());
 }

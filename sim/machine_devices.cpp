@@ -82,23 +82,22 @@ void Machine::relax() {
     }
 }
 
-// Every frame that the next kernel will read to find the handover.
-RangeSet Machine::metadata_handed_over() {
-    RangeSet out;
+// Every frame that the next kernel will read to find the handover, and the scratch it will live in.
+void Machine::note_handover() {
     const Kernel* k = kernel();
-    if (k == nullptr || k->kexec.image.kho_fdt.value == 0) return out;
+    if (k == nullptr || k->kexec.image.kho_fdt.value == 0) return;
     const Geometry& g = geometry();
     const BootHandover boot{.fdt = k->kexec.image.kho_fdt,
                             .fdt_size = g.page_size(),
                             .scratch = k->kho.scratch,
                             .scratch_bytes = k->kho.scratch_count * sizeof(kho::ScratchArea)};
     const Handover seen = read_handover(boot, g, k->rules(), reader());
-    const auto add = [&out](const HandoverPiece& p) { out.add({p.phys, p.bytes.size()}); };
+    for (const PhysRange& area : seen.scratch) watch_.add_scratch(area);
+    const auto add = [this](const HandoverPiece& p) { watch_.add_metadata({p.phys, p.bytes.size()}); };
     add(seen.root_fdt);
     add(seen.scratch_array);
     for (const auto* list : {&seen.sub_fdts, &seen.tracker})
         for (const HandoverPiece& p : *list) add(p);
-    return out;
 }
 
 // The last line of a kernel: its image is described in its memory for the last time.
@@ -116,7 +115,8 @@ void Machine::leave_kernel() {
             segments.push_back({{image.segments[i].mem, image.segments[i].memsz}, role});
         }
     }
-    watch_.jump(std::move(segments), metadata_handed_over(), isa == Isa::kX86_64, geometry().page_size());
+    watch_.jump(std::move(segments), isa == Isa::kX86_64, geometry().page_size());
+    note_handover();
     dma_.jump(ownership_);
     bus_.count_hop();
 }
@@ -183,7 +183,6 @@ void Machine::tell(const Arrival& a, PhysRange range, bool in_memory, Owner owne
 WriteEvent Machine::event_of(const Arrival& a, PhysRange range) const {
     const u32 slot = a.write.slot;
     const DmaMap::Found found = dma_.find(slot, range);
-    const bool older = a.write.hop < bus_.hop() || bus_.enabled_in_hop(slot) < bus_.hop() || bus_.was_disabled(slot);
     return {.isa = map_.isa,
             .kind = bus_.config(slot).kind,
             .origin = a.write.origin,
@@ -198,9 +197,11 @@ WriteEvent Machine::event_of(const Arrival& a, PhysRange range) const {
             .stale_translation = a.translated.stale,
             .iommu_on = bus_.iommu().mode() == IommuStage::Mode::kAllowList,
             .bus_master_then = a.write.bus_master,
-            .bus_master_now = bus_.bus_master(slot),
-            .bus_master_was_off = bus_.was_disabled(slot) && bus_.enabled_in_hop(slot) == bus_.hop(),
-            .older_kernel = bus_.hop() != 0 && older};
+            .bus_master_since = bus_.bus_master(slot) && bus_.times_off(slot) == a.write.times_off,
+            .bus_master_was_off = a.write.was_off,
+            .older_kernel = a.write.older || a.write.hop < bus_.hop(),
+            .older_then = a.write.older,
+            .in_scratch = watch_.in_scratch(range)};
 }
 
 // By right: mapped for this device, in memory that can be mapped, and nothing else by now.
@@ -212,10 +213,14 @@ bool Machine::judge(const Arrival& a, PhysRange range) {
     if (event.mapped && can_be_mapped && event.target == WriteTarget::kPlain) {
         std::map<u64, u64>& log = device_logs_[a.write.slot];
         if (event.kind != device::Kind::kAssigned) return false;
-        for (u64 i = 0; i + 8 <= a.write.bytes.size() && log.size() < kLogWordsMax; i += 8) {
+        for (u64 i = 0; i + 8 <= a.write.bytes.size(); i += 8) {
             u64 word;
             std::memcpy(&word, a.write.bytes.data() + i, sizeof(word));
-            log[range.start.value + i] = word;
+            const auto known = log.find(range.start.value + i);
+            if (known != log.end())
+                known->second = word;
+            else if (log.size() < kLogWordsMax)
+                log.emplace(range.start.value + i, word);
         }
         return false;
     }

@@ -18,6 +18,12 @@ void program_iommu(const Kernel& k, const DmaMapping& m, device::IommuCommand wh
     write32(base + device::kIommuCommand, static_cast<u32>(what));
 }
 
+// An adopted list holds entries that this kernel did not make.
+bool iommu_has_room(const Kernel& k) {
+    if (k.drivers.iommu == 0) return true;
+    return read32(device::bus_map(geometry(k).isa).iommu + device::kIommuEntries) < device::kIommuEntriesMax;
+}
+
 // What a schedule point can say of a mapping: 56 bits of size, the slot above them.
 u64 size_and_slot(const DmaMapping& m) { return m.range.size | static_cast<u64>(m.slot) << 56; }
 }  // namespace
@@ -67,6 +73,7 @@ bool wait_clear(PhysAddr reg, u32 bits) {
 Status map_dma(Kernel& k, const DmaMapping& mapping) {
     for (DmaMapping& m : k.drivers.mappings) {
         if (m.range.size != 0) continue;
+        if (!iommu_has_room(k)) return fail(Errno::kENOSPC);
         m = mapping;
         ++k.drivers.mapping_count;
         if (mapping.user == 0) platform::own(mapping.range, Owner::kKernel, Owner::kDma);

@@ -44,6 +44,8 @@ Errno map_user(Kernel& k, u32 slot, const Command& command, Reply& reply) {
     if (command.args[4] % page != 0) return Errno::kEINVAL;
     // Without an IOMMU a bus address is a physical one: only an identity mapping can be had.
     if (k.drivers.iommu == 0 && command.args[4] != start.value) return Errno::kEINVAL;
+    for (const DmaMapping& m : k.drivers.mappings)
+        if (m.slot == slot && m.user != 0 && m.range.overlaps({start, bytes})) return Errno::kEBUSY;
     const auto at = pin_all(k, start, bytes);
     if (!at) return at.error();
     reply.values[0] = at->value;

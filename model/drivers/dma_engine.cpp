@@ -24,7 +24,7 @@ Errno start_engine(Kernel& k, u32 slot, const Command& command) {
     const u64 bytes = command.args[3];
     PhysAddr target{command.args[2]};
     if (bytes == 0 || bytes > kGiB) return Errno::kEINVAL;
-    if (target.value == 0) {
+    if (target.value == kOwnBuffer) {
         const u64 pages = div_round_up(bytes, geometry(k).page_size());
         const auto buffer = mm::alloc_run(k, pages, kAllocZero, AllocSite::kDmaBuffer);
         if (!buffer) return buffer.error();

@@ -48,7 +48,7 @@ struct DriverState {
 
 /// What Op::kDevice does to the device in slot args[1]; args[2] … args[5] follow.
 enum class DeviceVerb : u64 {
-    kStartEngine,  // target phys or 0 = own buffer, bytes, chunk | count << 32, period ns | stride << 32
+    kStartEngine,  // target phys or kOwnBuffer, bytes, chunk | count << 32, period ns | stride << 32
     kStartNic,     // descriptors, bytes of a buffer, period ns
     kStop,         // quiesce, unmap, free
     kMapUser,      // phys, bytes, bus address: pins memory of userspace and maps it for an assigned device
@@ -59,6 +59,8 @@ enum class DeviceVerb : u64 {
     kResult,  // → value: writes made, as the device says
     kCount,
 };
+
+inline constexpr u64 kOwnBuffer = ~u64{0};
 
 namespace drivers {
 

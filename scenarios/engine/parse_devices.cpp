@@ -18,9 +18,14 @@ sim::DeviceConfig parse_device(const Entry& entry, DiagnosticSink& sink) {
     device.name = entry.key;
     Fields fields(entry.value, entry.place, fmt::format("[device.{}]", entry.key), sink);
     fields.allow_only(kKeys);
-    if (entry.key.empty() || entry.key.size() > kNameBytesMax)
-        sink.add(entry.place, fmt::format("\"{}\" is not a device name", entry.key),
-                 fmt::format("1 to {} characters", kNameBytesMax));
+    const auto is_plain = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    };
+    const bool is_shown = std::ranges::all_of(entry.key, [](char c) { return c >= ' ' && c <= '~'; });
+    if (entry.key.empty() || entry.key.size() > kNameBytesMax || !std::ranges::all_of(entry.key, is_plain))
+        sink.add(entry.place,
+                 is_shown ? fmt::format("\"{}\" is not a device name", entry.key) : "this is not a device name",
+                 fmt::format("1 to {} letters, digits, '_' and '-'", kNameBytesMax));
     static const std::vector<std::string_view> kKinds = [] {
         std::vector<std::string_view> names = names_of(device::kKinds);
         names.erase(names.begin());  // none

@@ -17,7 +17,7 @@ u64 rhythm(u32 chunk, u32 count) { return chunk | static_cast<u64>(count) << 32;
 }  // namespace
 
 void Play::play(const step::DmaStart& a) {
-    PhysAddr target{};
+    PhysAddr target{kOwnBuffer};
     if (!a.own_buffer) {
         const PhysRange where = resolve(a.target);
         if (where.start.value == 0 && a.target.kind != PlaceKind::kPhys)

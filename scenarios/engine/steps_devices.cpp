@@ -33,6 +33,8 @@ step::Action parse_dma_start(Fields& fields, const StepContext& context) {
         if (where == "place") start.target = parse_place(fields);
         if (where == "phys") start.target.phys = PhysAddr{fields.quantity("phys", true).value_or(0)};
     }
+    if (start.own_buffer && fields.has("offset"))
+        fields.error("offset", "\"offset\" is into memory that is named", "with the driver's own buffer, leave it out");
     start.offset = fields.quantity("offset", true).value_or(0);
     start.bytes = fields.size("bytes", 8, kTargetBytesMax).value_or(4096);
     parse_rhythm(fields, start);

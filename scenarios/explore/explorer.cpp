@@ -119,6 +119,7 @@ private:
         for (u32 n = 1;; ++n) {
             const fs::path path = fs::path(request_.out) / fmt::format("{}-{}.toml", stem, n);
             std::error_code error;
+            if (fs::exists(path, error) && !fs::is_regular_file(path, error)) continue;
             if (fs::exists(path, error)) {
                 const std::vector<u8> there = sim::read_whole_file(path);
                 if (!std::ranges::equal(there, text, [](u8 a, char b) { return a == static_cast<u8>(b); })) continue;

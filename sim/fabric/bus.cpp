@@ -27,7 +27,10 @@ public:
                           .origin = origin,
                           .due_ns = bus_.now_ns_ + s.config.traits.latency_ns,
                           .hop = bus_.hop_,
-                          .bus_master = bus_.bus_master(slot_)});
+                          .bus_master = bus_.bus_master(slot_),
+                          .times_off = s.times_off,
+                          .older = bus_.hop_ != 0 && (s.enabled_hop < bus_.hop_ || s.disabled),
+                          .was_off = s.disabled && s.enabled_hop == bus_.hop_});
         ++s.posted;
         if (bus_.posted_) bus_.posted_(s.lane.back());
         return true;
@@ -121,14 +124,19 @@ bool Bus::config_write(u32 slot, u64 reg, u32 width, u64 value) {
     if (reg == device::kConfigCommand) {
         const bool was = bus_master(slot);
         s.command = static_cast<u16>(value & device::kCommandBusMaster);
-        if (was && !bus_master(slot)) s.disabled = true;
+        if (was && !bus_master(slot)) {
+            s.disabled = true;
+            ++s.times_off;
+        }
         if (!was && bus_master(slot)) s.enabled_hop = hop_;
     }
     // A function-level reset: the device forgets everything; what it has sent has left it.
     if (reg == device::kConfigDeviceControl && (value & device::kControlFlr) != 0) {
         s.device->reset();
+        if (bus_master(slot)) ++s.times_off;
         s.command = 0;
         s.disabled = false;
+        iommu_.forget_former(slot);
     }
     return true;
 }
@@ -143,12 +151,23 @@ bool Bus::act(u32 slot) {
 bool Bus::deliver(u32 slot) {
     Slot& s = slots_[slot];
     if (s.lane.empty()) return false;
-    Arrival a{std::move(s.lane.front()), {}};
+    const PostedWrite write = std::move(s.lane.front());
     s.lane.pop_front();
-    a.translated = iommu_.translate(slot, a.write.bus, a.write.bytes.size());
-    ++(a.translated.passes ? s.arrived : s.refused);
-    if (!a.translated.passes) iommu_.count_fault();
-    sink_(a);
+    // Page by page, as it is translated, owned and judged.
+    bool refused = false;
+    for (std::size_t done = 0; done < write.bytes.size();) {
+        const u64 bus = write.bus + done;
+        const std::size_t n = std::min<std::size_t>(kFrameSize - bus % kFrameSize, write.bytes.size() - done);
+        Arrival a{write, iommu_.translate(slot, bus, n)};
+        a.write.bus = bus;
+        a.write.bytes.assign(write.bytes.begin() + static_cast<std::ptrdiff_t>(done),
+                             write.bytes.begin() + static_cast<std::ptrdiff_t>(done + n));
+        refused = refused || !a.translated.passes;
+        sink_(a);
+        done += n;
+    }
+    ++(refused ? s.refused : s.arrived);
+    if (refused) iommu_.count_fault();
     return true;
 }
 
@@ -240,7 +259,8 @@ void put_write(ByteWriter& to, const PostedWrite& w) {
     to.put(static_cast<u32>(w.origin));
     to.put(w.due_ns);
     to.put(w.hop);
-    to.put(static_cast<u8>(w.bus_master ? 1 : 0));
+    for (const bool flag : {w.bus_master, w.older, w.was_off}) to.put(static_cast<u8>(flag ? 1 : 0));
+    to.put(w.times_off);
     to.put(u64{w.bytes.size()});
     to.put_bytes(w.bytes);
 }
@@ -256,7 +276,8 @@ PostedWrite get_write(ByteReader& from, u32 slot) {
     w.origin = static_cast<DmaOrigin>(origin);
     w.due_ns = from.get<u64>();
     w.hop = from.get<u64>();
-    w.bus_master = from.get<u8>() != 0;
+    for (bool* flag : {&w.bus_master, &w.older, &w.was_off}) *flag = from.get<u8>() != 0;
+    w.times_off = from.get<u64>();
     const auto bytes = from.get_bytes(from.get<u64>());
     if (bytes.empty() || bytes.size() > device::kChunkMax)
         from.fail("has a write on its way of a size that no device makes");
@@ -280,7 +301,7 @@ void Bus::save(ByteWriter& to) const {
         to.put(static_cast<u8>(s.config.traits.honours_bus_master ? 1 : 0));
         to.put(s.command);
         to.put(static_cast<u8>(s.disabled ? 1 : 0));
-        for (const u64 n : {s.enabled_hop, s.posted, s.arrived, s.refused}) to.put(n);
+        for (const u64 n : {s.enabled_hop, s.times_off, s.posted, s.arrived, s.refused}) to.put(n);
         const std::vector<u8> bytes = s.device->bytes();
         to.put(u64{bytes.size()});
         to.put_bytes(bytes);
@@ -314,7 +335,7 @@ void Bus::load(ByteReader& from) {
         s.device = make_device(s.config.kind, s.config.traits);
         s.command = from.get<u16>();
         s.disabled = from.get<u8>() != 0;
-        for (u64* n : {&s.enabled_hop, &s.posted, &s.arrived, &s.refused}) *n = from.get<u64>();
+        for (u64* n : {&s.enabled_hop, &s.times_off, &s.posted, &s.arrived, &s.refused}) *n = from.get<u64>();
         if (!s.device->load(from.get_bytes(from.get<u64>()))) from.fail("has a device in a state that does not exist");
         const u64 posted = from.get_count(kWriteBytesMin);
         if (posted > kLaneMax) from.fail("has more writes on their way than the bus takes");

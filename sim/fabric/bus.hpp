@@ -43,6 +43,9 @@ struct PostedWrite {
     u64 due_ns = 0;
     u64 hop = 0;             // kexecs before it was sent
     bool bus_master = true;  // when it was sent
+    u64 times_off = 0;       // how often bus mastering had gone off by then
+    bool older = false;      // a kernel that was gone by then had set the device going
+    bool was_off = false;    // and another gave bus mastering back
 };
 
 /// A write at the end of its way: what arrives where, or does not.
@@ -89,9 +92,8 @@ public:
     void count_hop() { ++hop_; }
     u64 hop() const { return hop_; }
     bool bus_master(u32 slot) const;
-    /// Kexecs before bus mastering was last switched on and off.
-    u64 enabled_in_hop(u32 slot) const { return slots_[slot].enabled_hop; }
-    bool was_disabled(u32 slot) const { return slots_[slot].disabled; }
+    /// How often bus mastering went off, by resets too.
+    u64 times_off(u32 slot) const { return slots_[slot].times_off; }
     u64 posted(u32 slot) const { return slots_[slot].posted; }
     u64 arrived(u32 slot) const { return slots_[slot].arrived; }
     u64 refused(u32 slot) const { return slots_[slot].refused; }
@@ -100,6 +102,7 @@ public:
     struct SlotState {
         u16 command = 0;
         bool disabled = false;  // bus mastering was on, and went off
+        u64 times_off = 0;      // how often, resets included
         u64 enabled_hop = 0;
         u64 posted = 0;
         u64 arrived = 0;

@@ -37,6 +37,10 @@ public:
         bool stale = false;   // one did, and meant another physical address than `phys`
     };
     Answer translate(u32 slot, u64 bus, u64 bytes) const;
+    /// A device was reset: what it was once told is forgotten.
+    void forget_former(u32 slot) {
+        std::erase_if(state_.former, [slot](const IommuEntry& e) { return e.slot == slot; });
+    }
     void count_fault() { ++state_.faults; }
 
     /// A register access; false: no such register.

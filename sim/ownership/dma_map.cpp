@@ -9,8 +9,6 @@ namespace {
 inline constexpr std::size_t kMappingsMax = 4096;  // of those that are gone, the oldest are forgotten
 inline constexpr u64 kSavedBytes = 24;
 
-bool overlap(PhysRange a, PhysRange b) { return a.start < b.end() && b.start < a.end(); }
-
 }  // namespace
 
 void DmaMap::map(u32 slot, PhysRange range) {
@@ -28,6 +26,19 @@ void DmaMap::unmap(u32 slot, PhysRange range) {
         if (m.slot == slot && m.range == range && m.fate == Fate::kLive) m.fate = Fate::kUnmapped;
 }
 
+// What is left of a mapping on either side goes on.
+void DmaMap::release(PhysRange range) {
+    for (std::size_t i = 0; i < mappings_.size(); ++i) {
+        const Mapping m = mappings_[i];
+        if (m.fate != Fate::kLive || !m.range.overlaps(range)) continue;
+        const PhysAddr from = std::max(m.range.start, range.start);
+        const PhysAddr to = std::min(m.range.end(), range.end());
+        mappings_[i] = {m.slot, {from, to - from}, Fate::kUnmapped};
+        if (m.range.start < from) mappings_.push_back({m.slot, {m.range.start, from - m.range.start}, Fate::kLive});
+        if (to < m.range.end()) mappings_.push_back({m.slot, {to, m.range.end() - to}, Fate::kLive});
+    }
+}
+
 void DmaMap::jump(const OwnershipMap& owners) {
     for (Mapping& m : mappings_) {
         if (m.fate != Fate::kLive) continue;
@@ -42,8 +53,8 @@ DmaMap::Found DmaMap::find(u32 slot, PhysRange range) const {
     for (const Mapping& m : mappings_) {
         if (m.slot != slot) continue;
         if (m.fate == Fate::kLive && m.range.contains(range)) found.live = true;
-        if (m.fate == Fate::kUnmapped && overlap(m.range, range)) found.unmapped = true;
-        if (m.fate == Fate::kLost && overlap(m.range, range)) found.lost = true;
+        if (m.fate == Fate::kUnmapped && m.range.overlaps(range)) found.unmapped = true;
+        if (m.fate == Fate::kLost && m.range.overlaps(range)) found.lost = true;
     }
     return found;
 }

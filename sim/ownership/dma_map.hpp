@@ -31,6 +31,8 @@ public:
 
     void map(u32 slot, PhysRange range);
     void unmap(u32 slot, PhysRange range);
+    /// Its kernel gave the memory back, whether it knew of the mapping or not.
+    void release(PhysRange range);
     /// A kernel is left.
     void jump(const OwnershipMap& owners);
     Found find(u32 slot, PhysRange range) const;

@@ -7,14 +7,9 @@
 
 namespace baton::sim {
 
-namespace {
-bool overlap(PhysRange a, PhysRange b) { return a.start < b.end() && b.start < a.end(); }
-}  // namespace
-
-void ImageWatch::jump(std::vector<Segment> segments, RangeSet metadata, bool has_digest, u64 page_size) {
+void ImageWatch::jump(std::vector<Segment> segments, bool has_digest, u64 page_size) {
     *this = {};
     segments_ = std::move(segments);
-    metadata_ = std::move(metadata);
     has_digest_ = has_digest;
     page_size_ = page_size;
     up_ = false;
@@ -49,11 +44,11 @@ void ImageWatch::take(PhysRange range, Owner to, Phase phase) {
 }
 
 WriteTarget ImageWatch::target(PhysRange range) const {
-    if (!moved_.empty() && overlap(moved_, range)) return WriteTarget::kMovedImage;
+    if (!moved_.empty() && moved_.overlaps(range)) return WriteTarget::kMovedImage;
     if (!up_ && metadata_.touches(range)) return WriteTarget::kMetadata;
     if (!up_)
         for (const Segment& s : segments_) {
-            if (!overlap(s.range, range) || !copied_.touches(range)) continue;
+            if (!s.range.overlaps(range) || !copied_.touches(range)) continue;
             if (s.role == Role::kPurgatory && purgatory_done_) continue;
             if (s.role == Role::kPurgatory) return WriteTarget::kPurgatory;
             const bool seen = !has_digest_ || digest_right_ || hashed_.touches(range);
@@ -83,7 +78,7 @@ void ImageWatch::save(ByteWriter& to) const {
         put(to, s.range);
         to.put(static_cast<u32>(s.role));
     }
-    for (const RangeSet* set : {&metadata_, &copied_, &sources_, &hashed_, &early_}) {
+    for (const RangeSet* set : {&metadata_, &scratch_, &copied_, &sources_, &hashed_, &early_}) {
         to.put(u64{set->ranges().size()});
         for (const PhysRange& r : set->ranges()) put(to, r);
     }
@@ -101,7 +96,7 @@ void ImageWatch::load(ByteReader& from) {
         s.role = static_cast<Role>(role);
         loaded.segments_.push_back(s);
     }
-    for (RangeSet* set : {&loaded.metadata_, &loaded.copied_, &loaded.sources_, &loaded.hashed_, &loaded.early_})
+    for (RangeSet* set : {&loaded.metadata_, &loaded.scratch_, &loaded.copied_, &loaded.sources_, &loaded.hashed_, &loaded.early_})
         for (u64 n = from.get_count(kRangeBytes); n > 0; --n) set->add(get(from));
     loaded.moved_ = get(from);
     loaded.page_size_ = from.get<u64>();

@@ -21,7 +21,11 @@ public:
     };
 
     /// A kernel is left: nothing is copied yet.
-    void jump(std::vector<Segment> segments, RangeSet metadata, bool has_digest, u64 page_size);
+    void jump(std::vector<Segment> segments, bool has_digest, u64 page_size);
+    /// What it hands over, and where the next one will live.
+    void add_metadata(PhysRange range) { metadata_.add(range); }
+    void add_scratch(PhysRange area) { scratch_.add(area); }
+    bool in_scratch(PhysRange range) const { return scratch_.touches(range); }
     void at(Site site, u64 arg0, u64 arg1);
     /// A kernel was entered at `image`.
     void enter(PhysRange image);
@@ -38,6 +42,7 @@ public:
 private:
     std::vector<Segment> segments_;
     RangeSet metadata_;
+    RangeSet scratch_;
     RangeSet copied_;
     RangeSet sources_;
     RangeSet hashed_;

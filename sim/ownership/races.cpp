@@ -40,12 +40,15 @@ std::optional<Race> race_by_cause(const WriteEvent& e) {
         return e.phase >= Phase::kInitcalls ? Race::kB3 : e.isa == Isa::kX86_64 ? Race::kB1 : Race::kB2;
     if (e.origin == DmaOrigin::kCompletion && !e.mapped && !e.older_kernel) return Race::kM4;
     if (e.origin == DmaOrigin::kWithdrawn && !e.mapped) return Race::kM3;
-    if (e.was_mapped && !e.older_kernel) return Race::kA1;
+    // An inherited device, too: its mapping ends when the next kernel frees the memory.
+    if (e.was_mapped && (!e.older_kernel || e.kind == device::Kind::kAssigned)) return Race::kA1;
     if (e.kind == device::Kind::kAssigned && e.lost_at_kexec) return e.listed ? Race::kC2 : Race::kA7;
-    // Sent while it was allowed, arrived when it no longer was.
-    if (e.bus_master_then && !e.bus_master_now) return Race::kA3;
+    if (e.mapped && e.in_scratch && e.target != WriteTarget::kPlain) return Race::kC4;
     if (!e.bus_master_then) return Race::kA2;
     if (e.older_kernel && e.bus_master_was_off) return Race::kA4;
+    if (e.older_then && e.kind != device::Kind::kAssigned) return Race::kA5;
+    // Sent while it was allowed, arrived when it no longer was.
+    if (!e.bus_master_since) return Race::kA3;
     if (e.older_kernel && e.kind != device::Kind::kAssigned) return Race::kA5;
     return std::nullopt;
 }

@@ -116,9 +116,11 @@ struct WriteEvent {
     bool stale_translation = false;  // the IOMMU meant another address once
     bool iommu_on = false;
     bool bus_master_then = true;  // when it was sent
-    bool bus_master_now = true;
+    bool bus_master_since = true;  // it has not gone off since
     bool bus_master_was_off = false;  // it was switched off, and on again by a later kernel
     bool older_kernel = false;        // the device was set going before the last kexec
+    bool older_then = false;         // and it was sent after that
+    bool in_scratch = false;
 };
 
 /// What was hit, if the catalogue has a name for it.

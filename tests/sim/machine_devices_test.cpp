@@ -82,7 +82,7 @@ TEST_CASE("devices: drivers find them, set them going on memory of their own, an
             REQUIRE(drivers.slots[kAssignedSlot].kind == static_cast<u32>(kAssigned));
             REQUIRE(drivers.slots[3].kind == 0);
             REQUIRE(box->bus().bus_master(kEngineSlot));
-            REQUIRE(verb(box, DeviceVerb::kStartEngine, kEngineSlot, 0, 4096, kRhythm, 1000) == 0);
+            REQUIRE(verb(box, DeviceVerb::kStartEngine, kEngineSlot, kOwnBuffer, 4096, kRhythm, 1000) == 0);
             REQUIRE(verb(box, DeviceVerb::kStartNic, kNicSlot, 8, 2048, 1000) == 0);
             const PhysAddr buffer = drivers.slots[kEngineSlot].buffer[0];
             const PhysAddr packets = drivers.slots[kNicSlot].buffer[0];
@@ -136,10 +136,10 @@ TEST_CASE("devices: what a driver cannot do is refused, and leaves nothing behin
         {"not running", DeviceVerb::kStop, kEngineSlot, 0, 0, 0, 0, Errno::kEINVAL},
         {"a NIC is no engine", DeviceVerb::kStartEngine, kNicSlot, 0, 4096, kRhythm, 0, Errno::kEINVAL},
         {"an engine is no NIC", DeviceVerb::kStartNic, kEngineSlot, 8, 2048, 0, 0, Errno::kEINVAL},
-        {"bytes of half a word", DeviceVerb::kStartEngine, kEngineSlot, 0, kOdd, kRhythm, 0, Errno::kEINVAL},
-        {"chunk of half a word", DeviceVerb::kStartEngine, kEngineSlot, 0, 4096, 12, 0, Errno::kEINVAL},
-        {"no bytes", DeviceVerb::kStartEngine, kEngineSlot, 0, 0, kRhythm, 0, Errno::kEINVAL},
-        {"more memory than there is", DeviceVerb::kStartEngine, kEngineSlot, 0, kGiB, kRhythm, 0, Errno::kENOMEM},
+        {"bytes of half a word", DeviceVerb::kStartEngine, kEngineSlot, kOwnBuffer, kOdd, kRhythm, 0, Errno::kEINVAL},
+        {"chunk of half a word", DeviceVerb::kStartEngine, kEngineSlot, kOwnBuffer, 4096, 12, 0, Errno::kEINVAL},
+        {"no bytes", DeviceVerb::kStartEngine, kEngineSlot, kOwnBuffer, 0, kRhythm, 0, Errno::kEINVAL},
+        {"more memory than there is", DeviceVerb::kStartEngine, kEngineSlot, kOwnBuffer, kGiB, kRhythm, 0, Errno::kENOMEM},
         {"one descriptor", DeviceVerb::kStartNic, kNicSlot, 1, 2048, 0, 0, Errno::kEINVAL},
         {"too many", DeviceVerb::kStartNic, kNicSlot, 65, 2048, 0, 0, Errno::kEINVAL},
         {"odd buffers", DeviceVerb::kStartNic, kNicSlot, 8, 100, 0, 0, Errno::kEINVAL},
@@ -241,7 +241,7 @@ void fuzz_step(Box& box, sim::Random& random) {
     const u64 period = random.bounded(50'000);
     switch (random.bounded(9)) {
         case 0:
-            verb(box, DeviceVerb::kStartEngine, kEngineSlot, 0, 8 + random.bounded(20'000) / 8 * 8, 64, period);
+            verb(box, DeviceVerb::kStartEngine, kEngineSlot, kOwnBuffer, 8 + random.bounded(20'000) / 8 * 8, 64, period);
             break;
         case 1: verb(box, DeviceVerb::kStartNic, kNicSlot, random.bounded(20), 8 * random.bounded(600), period); break;
         case 2: verb(box, DeviceVerb::kStop, random.bounded(3)); break;
@@ -350,7 +350,7 @@ TEST_CASE("devices: saved at a break with writes on the way and turns to come, i
             CAPTURE(geometry_of(g).name, target == sim::Target::kGuest);
             TemporaryFile file;
             Box box(config_for(g, target), kSmall);
-            REQUIRE(verb(box, DeviceVerb::kStartEngine, kEngineSlot, 0, 8192, kRhythm, 1000) == 0);
+            REQUIRE(verb(box, DeviceVerb::kStartEngine, kEngineSlot, kOwnBuffer, 8192, kRhythm, 1000) == 0);
             REQUIRE(verb(box, DeviceVerb::kStartNic, kNicSlot, 16, 2048, 1000) == 0);
             REQUIRE(verb(box, DeviceVerb::kKeep, kEngineSlot) == 0);
             box.load_next(kSmall);

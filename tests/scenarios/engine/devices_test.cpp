@@ -66,7 +66,7 @@ constexpr Case kDeviceCases[] = {
     {"negative", "[device.a]\nkind = \"nic\"\nwrite_back = -1\n", 6, 14, "-1", ""},
     {"bus mastering", "[device.a]\nkind = \"nic\"\nhonours_bus_master = 1\n", 6, 22, "is an integer", ""},
     {"a long name", "[device.a23456789012345678901234567890123]\nkind = \"nic\"\n", 4, 9, "is not a device name",
-     "1 to 31 characters"},
+     "1 to 31 letters"},
 };
 
 TEST_CASE("parse: what a device can have wrong") { check_cases(kDeviceCases, kBeforeDevices); }

@@ -38,7 +38,7 @@ TEST_CASE("bus: bus mastering off stops new requests, not those that were sent")
     CHECK(rig.word(0x100) == 0x1000);
     rig.set_master(0, true);
     CHECK(rig.bus.turn(0, TurnKind::kPost, 0));
-    CHECK(rig.bus.was_disabled(0));
+    CHECK(rig.bus.snapshot().slots[0].disabled);
 }
 
 TEST_CASE("bus: a device that does not mind bus mastering goes on, and its writes say so") {
@@ -89,7 +89,7 @@ TEST_CASE("bus: a function-level reset forgets what the device was told, not wha
     rig.set_master(0, true);
     CHECK_FALSE(rig.bus.turn(0, TurnKind::kPost, 0));
     CHECK(rig.bus.turn(0, TurnKind::kDeliver, 0));
-    CHECK_FALSE(rig.bus.was_disabled(0));
+    CHECK_FALSE(rig.bus.snapshot().slots[0].disabled);
 }
 
 TEST_CASE("bus: what is on the way shows as pending transactions") {
@@ -242,15 +242,55 @@ TEST_CASE("bus: registers of another width, and addresses of nobody, are no regi
 
 TEST_CASE("bus: in which kexec a device was switched on, and a write sent") {
     Running rig;
-    CHECK(rig.bus.enabled_in_hop(0) == 0);
+    CHECK(rig.bus.snapshot().slots[0].enabled_hop == 0);
     rig.bus.turn(0, TurnKind::kPost, 0);
     rig.bus.count_hop();
     rig.bus.turn(0, TurnKind::kDeliver, 0);
     CHECK(rig.arrivals[0].write.hop == 0);
     rig.set_master(0, true);  // it was on
-    CHECK(rig.bus.enabled_in_hop(0) == 0);
+    CHECK(rig.bus.snapshot().slots[0].enabled_hop == 0);
     rig.set_master(0, false);
     rig.set_master(0, true);
-    CHECK(rig.bus.enabled_in_hop(0) == 1);
-    CHECK(rig.bus.was_disabled(0));
+    CHECK(rig.bus.snapshot().slots[0].enabled_hop == 1);
+    CHECK(rig.bus.snapshot().slots[0].disabled);
+}
+
+TEST_CASE("bus: a write is translated page by page, and a part of it may be refused") {
+    BusRig rig({BusRig::device(device::Kind::kDmaEngine)});
+    rig.set_master(0, true);
+    rig.arm(0, 0xff8, 4096, 24);
+    const PhysAddr iommu = rig.map.iommu;
+    rig.write(iommu + device::kIommuDevice, 4, 0);
+    rig.write(iommu + device::kIommuBus, 8, 0);
+    rig.write(iommu + device::kIommuPhys, 8, 0x8000);
+    rig.write(iommu + device::kIommuBytes, 8, 0x1000);
+    rig.write(iommu + device::kIommuCommand, 4, static_cast<u64>(device::IommuCommand::kAdd));
+    rig.set_mode(device::IommuMode::kAllowList);
+    REQUIRE(rig.bus.turn(0, TurnKind::kBoth, 0));
+    REQUIRE(rig.arrivals.size() == 2);
+    CHECK(rig.arrivals[0].translated.passes);
+    CHECK(rig.arrivals[0].translated.phys == PhysAddr{0x8ff8});
+    CHECK(rig.arrivals[0].write.bytes.size() == 8);
+    CHECK_FALSE(rig.arrivals[1].translated.passes);
+    CHECK(rig.arrivals[1].write.bytes.size() == 16);
+    CHECK(rig.word(0x8ff8) == 0x1000);
+    CHECK(rig.bus.refused(0) == 1);
+    CHECK(rig.bus.arrived(0) == 0);
+}
+
+TEST_CASE("bus: a write remembers who set its device going, whatever a reset forgets") {
+    Running rig;
+    rig.bus.turn(0, TurnKind::kPost, 0);  // by the kernel that runs
+    rig.bus.count_hop();
+    rig.bus.turn(0, TurnKind::kPost, 0);  // by one that is gone
+    const u64 before = rig.bus.times_off(0);
+    rig.write(rig.config(0, device::kConfigDeviceControl), 4, device::kControlFlr);
+    rig.set_master(0, true);
+    CHECK(rig.bus.times_off(0) == before + 1);
+    rig.bus.turn(0, TurnKind::kDeliver, 0);
+    rig.bus.turn(0, TurnKind::kDeliver, 0);
+    REQUIRE(rig.arrivals.size() == 2);
+    CHECK_FALSE(rig.arrivals[0].write.older);
+    CHECK(rig.arrivals[1].write.older);
+    CHECK(rig.arrivals[1].write.times_off != rig.bus.times_off(0));
 }

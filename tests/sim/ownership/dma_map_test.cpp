@@ -113,3 +113,15 @@ TEST_CASE("DMA map: survives saving; damaged bytes are refused or a sound map") 
     });
     CHECK(refused > to.size());
 }
+
+TEST_CASE("dma map: memory that is given back is mapped no more, and what is left of a mapping goes on") {
+    DmaMap m;
+    m.map(1, {{0x10000}, 0x4000});
+    m.release({{0x11000}, 0x1000});
+    CHECK(m.find(1, {{0x10ff8}, 8}).live);
+    CHECK_FALSE(m.find(1, {{0x11000}, 8}).live);
+    CHECK(m.find(1, {{0x11000}, 8}).unmapped);
+    CHECK(m.find(1, {{0x12000}, 0x2000}).live);
+    m.release({{0}, 0x100000});
+    CHECK_FALSE(m.find(1, {{0x12000}, 8}).live);
+}

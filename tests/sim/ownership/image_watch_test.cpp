@@ -26,8 +26,8 @@ const RangeSet kMetadata = [] {
 /// A kernel has just been left, with three segments to come.
 ImageWatch left(bool has_digest = true) {
     ImageWatch w;
-    w.jump({{kKernel, Role::kOther}, {kInitrd, Role::kInitrd}, {kPurgatory, Role::kPurgatory}}, kMetadata, has_digest,
-           kPage);
+    w.jump({{kKernel, Role::kOther}, {kInitrd, Role::kInitrd}, {kPurgatory, Role::kPurgatory}}, has_digest, kPage);
+    for (const PhysRange& r : kMetadata.ranges()) w.add_metadata(r);
     return w;
 }
 
@@ -131,13 +131,14 @@ TEST_CASE("image watch: the next kexec begins anew") {
     w.at(Site::kKaslrCopy, 0, 0x8000000);
     w.take({{0x700000}, kPage}, Owner::kKernel, Phase::kEarlyBoot);
     CHECK_FALSE(w == left());
-    w.jump({{kKernel, Role::kOther}, {kInitrd, Role::kInitrd}, {kPurgatory, Role::kPurgatory}}, kMetadata, true, kPage);
+    w.jump({{kKernel, Role::kOther}, {kInitrd, Role::kInitrd}, {kPurgatory, Role::kPurgatory}}, true, kPage);
+    for (const PhysRange& r : kMetadata.ranges()) w.add_metadata(r);
     CHECK(w == left());
 }
 
 TEST_CASE("image watch: pages are as large as the kernel that left says") {
     ImageWatch w;
-    w.jump({{{{0x100000}, 0x40000}, Role::kOther}}, {}, false, 0x10000);
+    w.jump({{{{0x100000}, 0x40000}, Role::kOther}}, false, 0x10000);
     copy(w, {0x100000}, 0x900000);
     CHECK(at(w, {0x10fff8}) == WriteTarget::kHashedSegment);
     CHECK(at(w, {0x110000}) == WriteTarget::kPlain);
