@@ -158,6 +158,8 @@ TEST_CASE("races: the size of RAM makes no difference where the scenario names n
 
 TEST_CASE("races: another device before it makes no difference", "[shards]") {
     for_each_pair([](const Pair& p) {
+        // Its turn counts register accesses of the exec, and another device makes some.
+        if (p.name.starts_with("B3")) return;
         const std::size_t at = p.race.find("[device.");
         REQUIRE(at != std::string::npos);
         std::string text = p.race;
@@ -180,9 +182,10 @@ TEST_CASE("races: without its turn no race happens, and that is a finding", "[sh
 TEST_CASE("races: another id than the one that happens is a finding", "[shards]") {
     for_each_pair([](const Pair& p) {
         Scenario s = parsed(p.race);
-        racing_step(s).outcome.races = {sim::Race::kB3};
+        const sim::Race other = p.name.starts_with("B3") ? sim::Race::kA4 : sim::Race::kB3;
+        racing_step(s).outcome.races = {other};
         fails(s, "another race was expected");
-        fails(s, "race B3 did not happen");
+        fails(s, "race " + std::string(info(other).id) + " did not happen");
     });
 }
 
