@@ -115,12 +115,15 @@ TEST_CASE("equality: the whole library, on every ISA", "[shards]") {
     u64 without_twin = 0;
     for (const Scenario& scenario : library())
         for (const Cell& cell : expand(scenario.machine)) {
+            // Compared from its native twin already.
+            const bool again = cell.target == Target::kGuest && scenario.machine.targets.size() > 1;
+            if (again) continue;
             if (has_no_twin(scenario, cell))
                 ++without_twin;
             else if (shard.has(cells++))
                 require_equal(scenario, cell);
         }
-    CHECK(without_twin == 6);  // 1 TiB and 16 TiB, and the freed area, on two ISAs each
+    CHECK(without_twin == 10);  // 1 TiB and 16 TiB, the freed area, and two of F3, on two ISAs each
 }
 
 TEST_CASE("equality: larger pages") {
