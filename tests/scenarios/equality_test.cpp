@@ -63,10 +63,16 @@ bool has_no_twin(const Scenario& s, const Cell& cell) {
            std::ranges::any_of(s.steps, differs);
 }
 
+/// A cell that has a native twin in its own matrix.
+bool is_again(const Scenario& s, const Cell& cell) {
+    return cell.target == Target::kGuest && s.machine.targets.size() > 1;
+}
+
 /// These are about memory that nobody wrote: a reader of larger bitmaps runs on into it (specs/kho.md §10.1); test_kho
-/// sums up what folios held whose content was not captured.
+/// sums up what folios held whose content was not captured; a bent entry list copies a page that nobody filled.
 bool reads_unwritten(const Scenario& s) {
     return s.file.ends_with("observed/bitmaps_6_16_to_6_18.toml") ||
+           s.file.ends_with("kexec/list_reads_another_page_aarch64.toml") ||
            s.file.ends_with("captures/x86_64-6.18-test_kho.toml");
 }
 
@@ -116,8 +122,7 @@ TEST_CASE("equality: the whole library, on every ISA", "[shards]") {
     for (const Scenario& scenario : library())
         for (const Cell& cell : expand(scenario.machine)) {
             // Compared from its native twin already.
-            const bool again = cell.target == Target::kGuest && scenario.machine.targets.size() > 1;
-            if (again) continue;
+            if (is_again(scenario, cell)) continue;
             if (has_no_twin(scenario, cell))
                 ++without_twin;
             else if (shard.has(cells++))
@@ -150,7 +155,7 @@ TEST_CASE("equality: what RAM held at power-on reaches no result", "[shards]") {
             continue;
         }
         for (Cell cell : expand(scenario.machine)) {
-            if (cell.ram_bytes > kFilledRamMax || !shard.has(cells++)) continue;
+            if (cell.ram_bytes > kFilledRamMax || is_again(scenario, cell) || !shard.has(cells++)) continue;
             cell.target = Target::kNative;
             cell.fill = 0;
             Cell filled = cell;
@@ -163,7 +168,7 @@ TEST_CASE("equality: what RAM held at power-on reaches no result", "[shards]") {
         }
     }
     REQUIRE(cells >= 60);
-    REQUIRE(left_out == 2);
+    REQUIRE(left_out == 3);
 }
 
 TEST_CASE("equality: one flipped bit of a tracker bitmap on one side is found, with its address and owner") {
