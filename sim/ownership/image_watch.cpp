@@ -96,7 +96,8 @@ void ImageWatch::load(ByteReader& from) {
         s.role = static_cast<Role>(role);
         loaded.segments_.push_back(s);
     }
-    for (RangeSet* set : {&loaded.metadata_, &loaded.scratch_, &loaded.copied_, &loaded.sources_, &loaded.hashed_, &loaded.early_})
+    for (RangeSet* set :
+         {&loaded.metadata_, &loaded.scratch_, &loaded.copied_, &loaded.sources_, &loaded.hashed_, &loaded.early_})
         for (u64 n = from.get_count(kRangeBytes); n > 0; --n) set->add(get(from));
     loaded.moved_ = get(from);
     loaded.page_size_ = from.get<u64>();
