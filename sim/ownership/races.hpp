@@ -115,11 +115,11 @@ struct WriteEvent {
     bool listed = false;             // the IOMMU has an entry for it
     bool stale_translation = false;  // the IOMMU meant another address once
     bool iommu_on = false;
-    bool bus_master_then = true;  // when it was sent
-    bool bus_master_since = true;  // it has not gone off since
+    bool bus_master_then = true;      // when it was sent
+    bool bus_master_since = true;     // it has not gone off since
     bool bus_master_was_off = false;  // it was switched off, and on again by a later kernel
     bool older_kernel = false;        // the device was set going before the last kexec
-    bool older_then = false;         // and it was sent after that
+    bool older_then = false;          // and it was sent after that
     bool in_scratch = false;
 };
 

@@ -139,7 +139,8 @@ TEST_CASE("devices: what a driver cannot do is refused, and leaves nothing behin
         {"bytes of half a word", DeviceVerb::kStartEngine, kEngineSlot, kOwnBuffer, kOdd, kRhythm, 0, Errno::kEINVAL},
         {"chunk of half a word", DeviceVerb::kStartEngine, kEngineSlot, kOwnBuffer, 4096, 12, 0, Errno::kEINVAL},
         {"no bytes", DeviceVerb::kStartEngine, kEngineSlot, kOwnBuffer, 0, kRhythm, 0, Errno::kEINVAL},
-        {"more memory than there is", DeviceVerb::kStartEngine, kEngineSlot, kOwnBuffer, kGiB, kRhythm, 0, Errno::kENOMEM},
+        {"more memory than there is", DeviceVerb::kStartEngine, kEngineSlot, kOwnBuffer, kGiB, kRhythm, 0,
+         Errno::kENOMEM},
         {"one descriptor", DeviceVerb::kStartNic, kNicSlot, 1, 2048, 0, 0, Errno::kEINVAL},
         {"too many", DeviceVerb::kStartNic, kNicSlot, 65, 2048, 0, 0, Errno::kEINVAL},
         {"odd buffers", DeviceVerb::kStartNic, kNicSlot, 8, 100, 0, 0, Errno::kEINVAL},
@@ -241,7 +242,8 @@ void fuzz_step(Box& box, sim::Random& random) {
     const u64 period = random.bounded(50'000);
     switch (random.bounded(9)) {
         case 0:
-            verb(box, DeviceVerb::kStartEngine, kEngineSlot, kOwnBuffer, 8 + random.bounded(20'000) / 8 * 8, 64, period);
+            verb(box, DeviceVerb::kStartEngine, kEngineSlot, kOwnBuffer, 8 + random.bounded(20'000) / 8 * 8, 64,
+                 period);
             break;
         case 1: verb(box, DeviceVerb::kStartNic, kNicSlot, random.bounded(20), 8 * random.bounded(600), period); break;
         case 2: verb(box, DeviceVerb::kStop, random.bounded(3)); break;
