@@ -151,20 +151,21 @@ bool Bus::act(u32 slot) {
 bool Bus::deliver(u32 slot) {
     Slot& s = slots_[slot];
     if (s.lane.empty()) return false;
-    const PostedWrite write = std::move(s.lane.front());
+    PostedWrite rest = std::move(s.lane.front());
     s.lane.pop_front();
-    // Page by page, as it is translated, owned and judged.
+    // Page by page, as it is translated, owned and judged; nearly every write lies in one.
     bool refused = false;
-    for (std::size_t done = 0; done < write.bytes.size();) {
-        const u64 bus = write.bus + done;
-        const std::size_t n = std::min<std::size_t>(kFrameSize - bus % kFrameSize, write.bytes.size() - done);
-        Arrival a{write, iommu_.translate(slot, bus, n)};
-        a.write.bus = bus;
-        a.write.bytes.assign(write.bytes.begin() + static_cast<std::ptrdiff_t>(done),
-                             write.bytes.begin() + static_cast<std::ptrdiff_t>(done + n));
+    while (!rest.bytes.empty()) {
+        const std::size_t room = kFrameSize - rest.bus % kFrameSize;
+        Arrival a{rest.bytes.size() <= room ? std::exchange(rest, {}) : rest, {}};
+        if (a.write.bytes.size() > room) {
+            a.write.bytes.resize(room);
+            rest.bus += room;
+            rest.bytes.erase(rest.bytes.begin(), rest.bytes.begin() + static_cast<std::ptrdiff_t>(room));
+        }
+        a.translated = iommu_.translate(slot, a.write.bus, a.write.bytes.size());
         refused = refused || !a.translated.passes;
         sink_(a);
-        done += n;
     }
     ++(refused ? s.refused : s.arrived);
     if (refused) iommu_.count_fault();
