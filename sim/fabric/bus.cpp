@@ -66,22 +66,24 @@ bool Bus::bus_master(u32 slot) const { return (slots_[slot].command & device::kC
 
 // --- registers ------------------------------------------------------------------------------------------------------
 
+// Which slot's page, and where in it. Nothing: the register is in none of the 16 pages from `pages` on.
+std::optional<Bus::Place> Bus::place_in(PhysAddr pages, PhysAddr reg) {
+    const u64 offset = reg - pages;
+    if (offset >= device::kSlots * device::kPageBytes) return std::nullopt;
+    return Place{static_cast<u32>(offset / device::kPageBytes), offset % device::kPageBytes};
+}
+
 bool Bus::read(PhysAddr reg, u32 width, u64& value, u64 now_ns) {
     now_ns_ = now_ns;
     if (slots_.empty()) return false;
-    const u64 area = device::kSlots * device::kPageBytes;
-    if (reg - map_.config < area) {
-        const u64 offset = reg - map_.config;
-        const u32 slot = static_cast<u32>(offset / device::kPageBytes);
-        if (slot < slots_.size()) return config_read(slot, offset % device::kPageBytes, width, value);
+    if (const auto at = place_in(map_.config, reg)) {
+        if (at->slot < slots_.size()) return config_read(at->slot, at->offset, width, value);
         value = ~u64{0} >> (64 - 8 * width);
         return true;
     }
-    if (reg - map_.registers < area) {
-        const u64 offset = reg - map_.registers;
-        const u32 slot = static_cast<u32>(offset / device::kPageBytes);
-        const Port port(*this, slot);
-        return slot < slots_.size() && slots_[slot].device->read(offset % device::kPageBytes, width, value, port);
+    if (const auto at = place_in(map_.registers, reg)) {
+        const Port port(*this, at->slot);
+        return at->slot < slots_.size() && slots_[at->slot].device->read(at->offset, width, value, port);
     }
     return reg - map_.iommu < device::kPageBytes && iommu_.read(reg - map_.iommu, width, value);
 }
@@ -89,17 +91,11 @@ bool Bus::read(PhysAddr reg, u32 width, u64& value, u64 now_ns) {
 bool Bus::write(PhysAddr reg, u32 width, u64 value, u64 now_ns) {
     now_ns_ = now_ns;
     if (slots_.empty()) return false;
-    const u64 area = device::kSlots * device::kPageBytes;
-    if (reg - map_.config < area) {
-        const u64 offset = reg - map_.config;
-        const u32 slot = static_cast<u32>(offset / device::kPageBytes);
-        return slot >= slots_.size() || config_write(slot, offset % device::kPageBytes, width, value);
-    }
-    if (reg - map_.registers < area) {
-        const u64 offset = reg - map_.registers;
-        const u32 slot = static_cast<u32>(offset / device::kPageBytes);
-        Port port(*this, slot);
-        return slot < slots_.size() && slots_[slot].device->write(offset % device::kPageBytes, width, value, port);
+    if (const auto at = place_in(map_.config, reg))
+        return at->slot >= slots_.size() || config_write(at->slot, at->offset, width, value);
+    if (const auto at = place_in(map_.registers, reg)) {
+        Port port(*this, at->slot);
+        return at->slot < slots_.size() && slots_[at->slot].device->write(at->offset, width, value, port);
     }
     return reg - map_.iommu < device::kPageBytes && iommu_.write(reg - map_.iommu, width, value);
 }

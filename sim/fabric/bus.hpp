@@ -129,6 +129,11 @@ private:
         std::unique_ptr<Device> device;
     };
 
+    struct Place {
+        u32 slot = 0;
+        u64 offset = 0;
+    };
+    static std::optional<Place> place_in(PhysAddr pages, PhysAddr reg);
     bool config_read(u32 slot, u64 reg, u32 width, u64& value) const;
     bool config_write(u32 slot, u64 reg, u32 width, u64 value);
     bool act(u32 slot);

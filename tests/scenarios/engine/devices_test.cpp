@@ -4,35 +4,14 @@
 #include "scenarios/engine/limits.hpp"
 #include "scenarios/engine/parse.hpp"
 #include "tests/catch.hpp"
+#include "tests/support/parse_cases.hpp"
 
 using namespace baton;
 using namespace baton::scenarios;
+using baton::test::Case;
+using baton::test::check_cases;
 
 namespace {
-
-struct Case {
-    std::string_view what;
-    std::string_view text;
-    u32 line;
-    u32 col;
-    std::string_view message;
-    std::string_view hint;
-};
-
-void check_cases(std::span<const Case> cases, const std::string& before) {
-    for (const Case& c : cases) {
-        INFO(c.what);
-        const Parsed parsed = parse_text(before + std::string(c.text), "file.toml");
-        CHECK_FALSE(parsed.scenario);
-        REQUIRE_FALSE(parsed.diagnostics.empty());
-        const Diagnostic& d = parsed.diagnostics.front();
-        CAPTURE(to_text(d));
-        CHECK(d.place.line == c.line);
-        CHECK(d.place.col == c.col);
-        CHECK(d.message.find(c.message) != std::string::npos);
-        CHECK(d.hint.find(c.hint) != std::string::npos);
-    }
-}
 
 /// Three lines; a device begins at line 4.
 const std::string kBeforeDevices = "title = \"t\"\nkernel.a = {}\nstep = [{ do = \"boot\", kernel = \"a\" }]\n";

@@ -8,9 +8,12 @@
 
 #include "scenarios/engine/limits.hpp"
 #include "tests/catch.hpp"
+#include "tests/support/parse_cases.hpp"
 
 using namespace baton;
 using namespace baton::scenarios;
+using baton::test::Case;
+using baton::test::check_cases;
 
 namespace {
 
@@ -27,32 +30,6 @@ constexpr std::string_view kInlineHead =
     "title = \"t\"\n"
     "kernel.a = {}\n"
     "step = [{ do = \"boot\", kernel = \"a\" }]\n";
-
-struct Case {
-    std::string_view what;
-    std::string_view text;  // after what it needs before it; alone if it has a title or begins with a comment
-    u32 line;
-    u32 col;
-    std::string_view message;
-    std::string_view hint;
-};
-
-void check_cases(std::span<const Case> cases, const std::string& before) {
-    for (const Case& c : cases) {
-        INFO(c.what);
-        const bool alone = c.text.starts_with("title") || c.text.starts_with("#");
-        const Parsed parsed = parse_text((alone ? "" : before) + std::string(c.text), "file.toml");
-        CHECK_FALSE(parsed.scenario);
-        REQUIRE_FALSE(parsed.diagnostics.empty());
-        const Diagnostic& d = parsed.diagnostics.front();
-        CAPTURE(to_text(d));
-        CHECK(d.file == "file.toml");
-        CHECK(d.place.line == c.line);
-        CHECK(d.place.col == c.col);
-        CHECK(d.message.find(c.message) != std::string::npos);
-        CHECK(d.hint.find(c.hint) != std::string::npos);
-    }
-}
 
 constexpr Case kFileCases[] = {
     {"not TOML", "# nothing\ntitle = = 3\n", 2, 9, "", "not TOML"},
